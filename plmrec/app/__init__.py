@@ -1,0 +1,1 @@
+"""Composition root: reads params and settings, builds backends, calls one stage, returns dicts."""

@@ -1,0 +1,61 @@
+"""What every run needs: settings, parameters, the workspace, and the database when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plmrec.params import Params, load_params
+from plmrec.settings import Settings, load_settings
+from plmrec.stores.workspace import Workspace
+from plmrec.types import StageReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Settings, parameters and workspace of one run."""
+
+    settings: Settings
+    params: Params
+    workspace: Workspace
+
+
+def open_context(settings: Settings | None = None, params: Params | None = None) -> Context:
+    """Build the context of a run from the environment, or from what is given.
+
+    Raises:
+        ParamsError: The environment or params.yaml is not valid.
+    """
+    settings = settings or load_settings()
+    return Context(
+        settings=settings,
+        params=params or load_params(settings.params),
+        workspace=Workspace(settings.workspace),
+    )
+
+
+def save_report(context: Context, report: StageReport) -> dict[str, object]:
+    """Keep a stage's last report in the workspace and return it as a dict."""
+    values = report.as_dict()
+    context.workspace.write_json(values, "reports", f"{report.stage}.json")
+    return values
+
+
+def merge_reports(stage: str, reports: list[dict[str, object]], digest: str) -> StageReport:
+    """Add up the reports of a stage's shards.
+
+    Args:
+        stage: Name of the stage.
+        reports: One ``StageReport.as_dict()`` per shard.
+        digest: Digest of the stage's whole output.
+    """
+    parts = [StageReport.from_dict(dict(values)) for values in reports]
+    return StageReport(
+        stage=stage,
+        n_in=sum(part.n_in for part in parts),
+        n_out=sum(part.n_out for part in parts),
+        n_quarantined=sum(part.n_quarantined for part in parts),
+        computed=sum(part.computed for part in parts),
+        reused=sum(part.reused for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        digest=digest,
+    )

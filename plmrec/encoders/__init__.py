@@ -1,0 +1,1 @@
+"""From texts to unit vectors: one backend a file behind the protocol in ``base``."""

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: ranking, classification, intervals, word error rate."""

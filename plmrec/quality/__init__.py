@@ -1,0 +1,1 @@
+"""Expectations on data: the only place that knows Great Expectations."""

@@ -1,0 +1,1 @@
+"""From histories to scores: one recommender a file behind the protocol in ``base``."""

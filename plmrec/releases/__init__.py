@@ -1,0 +1,1 @@
+"""The life of a release: candidate, challenger, champion, retired."""

@@ -1,0 +1,1 @@
+"""From media to segments: one backend a file behind the protocol in ``base``."""

@@ -1,0 +1,1 @@
+"""The steps of the chain, one file each: values and Protocols in, a small report out."""

@@ -1,0 +1,1 @@
+"""Workspace tables, PostgreSQL and vectors: the only place with SQL."""

@@ -1,0 +1,142 @@
+"""The tables of a workspace: their names, keys and columns, in one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from plmrec.stores.workspace import ShardedTable, Workspace
+
+_STRINGS = pa.list_(pa.string())
+_TIME = pa.timestamp("us", tz="UTC")
+
+ITEMS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("kind", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("genres", _STRINGS),
+        ("creators", _STRINGS),
+        ("cast", _STRINGS),
+        ("language", pa.string()),
+        ("published_at", _TIME),
+        ("duration_s", pa.float64()),
+        ("media", pa.string()),  # relative to dataset/media/ in the workspace, or a URL
+        ("media_digest", pa.string()),
+        ("subtitles", pa.string()),
+        ("subtitles_digest", pa.string()),
+        ("extra", pa.string()),  # JSON object with the columns plmrec does not know
+        ("digest", pa.string()),  # of everything above
+    ]
+)
+INTERACTIONS: Final = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("item_id", pa.string()),
+        ("event", pa.string()),
+        ("value", pa.float64()),  # rating, seconds or count; null for events without a number
+        ("text", pa.string()),  # words of a comment
+        ("timestamp", _TIME),  # null in a dataset that has no times
+        ("extra", pa.string()),
+    ]
+)
+USERS: Final = pa.schema([("user_id", pa.string()), ("attributes", pa.string())])  # JSON object
+TRANSCRIPTS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("status", pa.string()),  # subtitles, speech, no_speech, no_audio, none, refused
+        ("backend", pa.string()),  # name and version of what produced the text
+        ("language", pa.string()),
+        ("media_s", pa.float64()),  # seconds of media decoded
+        (
+            "segments",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("start_s", pa.float64()),
+                        ("end_s", pa.float64()),
+                        ("text", pa.string()),
+                        ("confidence", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        ("input_digest", pa.string()),  # of what the row was computed from
+        ("digest", pa.string()),  # of the row's content
+    ]
+)
+DOCUMENTS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("text", pa.string()),
+        ("n_chars", pa.int64()),
+        ("transcript_digest", pa.string()),
+        ("input_digest", pa.string()),
+        ("digest", pa.string()),
+    ]
+)
+PASSAGES: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("passage_no", pa.int32()),
+        ("text", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("vector", pa.list_(pa.float32())),
+        ("digest", pa.string()),
+    ]
+)
+ITEM_VECTORS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("fingerprint", pa.string()),  # of the encoder
+        ("n_passages", pa.int32()),
+        ("vector", pa.list_(pa.float32())),
+        ("document_digest", pa.string()),
+        ("input_digest", pa.string()),
+        ("digest", pa.string()),
+    ]
+)
+
+
+def items_table(workspace: Workspace, n_shards: int) -> ShardedTable:
+    """Accepted items; written by validate."""
+    return workspace.table("dataset/items", key="item_id", schema=ITEMS, n_shards=n_shards)
+
+
+def interactions_table(workspace: Workspace, n_shards: int) -> ShardedTable:
+    """Accepted interactions, cut by user so that a history lies in one shard, sorted by time."""
+    return workspace.table(
+        "dataset/interactions", key="user_id", schema=INTERACTIONS, n_shards=n_shards
+    )
+
+
+def users_table(workspace: Workspace, n_shards: int) -> ShardedTable:
+    """User attributes; written by validate."""
+    return workspace.table("dataset/users", key="user_id", schema=USERS, n_shards=n_shards)
+
+
+def transcripts_table(workspace: Workspace, n_shards: int) -> ShardedTable:
+    """One row per item, with or without speech; written by transcribe."""
+    return workspace.table("transcripts", key="item_id", schema=TRANSCRIPTS, n_shards=n_shards)
+
+
+def documents_table(workspace: Workspace, n_shards: int) -> ShardedTable:
+    """One row per item; written by embed."""
+    return workspace.table("documents", key="item_id", schema=DOCUMENTS, n_shards=n_shards)
+
+
+def passages_table(workspace: Workspace, n_shards: int, fingerprint: str) -> ShardedTable:
+    """Passage vectors of one encoder; written by embed."""
+    return workspace.table(
+        f"embeddings/{fingerprint}/passages", key="item_id", schema=PASSAGES, n_shards=n_shards
+    )
+
+
+def item_vectors_table(workspace: Workspace, n_shards: int, fingerprint: str) -> ShardedTable:
+    """Item vectors of one encoder; written by embed."""
+    return workspace.table(
+        f"embeddings/{fingerprint}/items", key="item_id", schema=ITEM_VECTORS, n_shards=n_shards
+    )

@@ -1,0 +1,1 @@
+"""Runs, registered models and aliases: the only place that knows MLflow."""

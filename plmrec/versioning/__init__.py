@@ -1,0 +1,1 @@
+"""Snapshots of data: the only place that knows DVC."""
