@@ -1,0 +1,42 @@
+"""Embed documents.
+
+Composes documents, cuts them into passages and encodes those, shard by shard; only items whose text
+changed are encoded.
+
+* **Runs** when `plmrec://transcripts` is updated.
+* **Updates** `plmrec://embeddings` with the digest, the counts and the fingerprint of the encoder.
+* Vectors of two encoders never mix: each fingerprint has tables of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import dag
+
+from plmrec_dagkit import EMBEDDINGS, TRANSCRIPTS, StageOperator, dag_defaults
+
+
+def _arguments(shard: str) -> dict[str, str]:
+    return {"shard": shard}
+
+
+@dag(schedule=[TRANSCRIPTS], doc_md=__doc__, **dag_defaults(deadline=timedelta(hours=12)))
+def plmrec_embed() -> None:
+    plan = StageOperator(task_id="plan", call="embed.pending_shards")
+    shards = StageOperator.partial(
+        task_id="embed",
+        call="embed.embed_shard",
+        pool="encode",
+        map_index_template="{{ task.arguments['shard'] }}",
+    ).expand(arguments=plan.output.map(_arguments))
+    StageOperator(
+        task_id="finish",
+        call="embed.finish_embed",
+        arguments={"reports": shards.output},
+        outlets=[EMBEDDINGS],
+        trigger_rule="none_failed",
+    )
+
+
+plmrec_embed()

@@ -1,0 +1,41 @@
+"""Transcribe media.
+
+Turns subtitles and speech into transcripts, shard by shard; only new or changed media are decoded.
+
+* **Runs** when `plmrec://dataset` is updated.
+* **Updates** `plmrec://transcripts` with the digest and the counts.
+* Media that cannot be used are marked or quarantined; they never stop the chain.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import dag
+
+from plmrec_dagkit import DATASET, TRANSCRIPTS, StageOperator, dag_defaults
+
+
+def _arguments(shard: str) -> dict[str, str]:
+    return {"shard": shard}
+
+
+@dag(schedule=[DATASET], doc_md=__doc__, **dag_defaults(deadline=timedelta(hours=12)))
+def plmrec_transcribe() -> None:
+    plan = StageOperator(task_id="plan", call="transcribe.pending_shards")
+    shards = StageOperator.partial(
+        task_id="transcribe",
+        call="transcribe.transcribe_shard",
+        pool="speech",
+        map_index_template="{{ task.arguments['shard'] }}",
+    ).expand(arguments=plan.output.map(_arguments))
+    StageOperator(
+        task_id="finish",
+        call="transcribe.finish_transcribe",
+        arguments={"reports": shards.output},
+        outlets=[TRANSCRIPTS],
+        trigger_rule="none_failed",
+    )
+
+
+plmrec_transcribe()
