@@ -59,3 +59,22 @@ def shard_of(key: str, n_shards: int) -> int:
         int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest())
         % n_shards
     )
+
+
+def pseudonymise(user_id: str, key: str) -> str:
+    """Pseudonym of a user for logs and tracking: stable under one key, not reversible without it.
+
+    Args:
+        user_id: Id as in the dataset.
+        key: Secret; another key gives unrelated pseudonyms.
+
+    Returns:
+        ``u-`` and 16 hexadecimal digits.
+
+    Example:
+        >>> pseudonymise("anna", "k1") == pseudonymise("anna", "k1")
+        True
+    """
+    secret = blake2b(key.encode(), digest_size=32).digest()
+    data = user_id.encode("utf-8", "surrogatepass")
+    return "u-" + blake2b(data, key=secret, digest_size=8).hexdigest()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from plmrec.errors import ParamsError
 
@@ -25,8 +25,18 @@ class ValidationParams(Section):
     max_text_chars: int = Field(
         default=200_000, ge=100, description="longest text field, characters"
     )
+    lowest_rating: float = Field(default=0.0, description="ratings below are refused")
+    highest_rating: float = Field(default=10.0, description="ratings above are refused")
     max_quarantined_share: Fraction = Field(
         default=0.2, description="share of a table's rows in quarantine above which the run stops"
+    )
+    min_rows_for_shares: int = Field(
+        default=20, ge=1, description="rows from which on a table is judged by shares at all"
+    )
+    max_volume_drop: Fraction = Field(
+        default=0.5,
+        description="share of a table's accepted rows, lost since the last run on the same "
+        "source, above which the run stops",
     )
 
 
@@ -37,6 +47,9 @@ class FeedbackParams(Section):
     min_watch_share: Fraction = Field(
         default=0.5,
         description="views that watched at least this share of the duration are positive",
+    )
+    click_weight: Fraction = Field(
+        default=0.3, description="weight of a click or comment; a like weighs 1"
     )
 
 
@@ -52,14 +65,41 @@ class EncoderParams(Section):
     """Which encoder turns text into vectors; ``options`` are checked by the backend."""
 
     backend: str = "transformer"
-    batch_size: int = Field(default=32, ge=1, description="passages per forward pass")
     options: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class DocumentParams(Section):
-    """How an item's text is cut into passages."""
+    """How an item's text is put together, cut into passages, and summed up in one vector."""
 
-    overlap_tokens: int = Field(default=32, ge=0, description="tokens two passages share")
+    cast_names: int = Field(
+        default=5, ge=0, le=1000, description="names of the cast that count, most important first"
+    )
+    passage_tokens: int = Field(
+        default=128,
+        ge=16,
+        le=8192,
+        description="longest passage, tokens; the encoder's own limit when that is smaller",
+    )
+    overlap_tokens: int = Field(
+        default=16, ge=0, description="tokens that two neighbouring passages share at most"
+    )
+    max_passages: int = Field(
+        default=256, ge=1, description="passages kept of one item, evenly spread over its text"
+    )
+    header_share: Fraction = Field(
+        default=0.5,
+        description="weight in an item's vector of its first passage, which begins with title and "
+        "genres; the other passages share the rest equally",
+    )
+
+    @model_validator(mode="after")
+    def _overlap_leaves_room(self) -> DocumentParams:
+        if self.overlap_tokens > self.passage_tokens // 2:
+            raise ValueError(
+                f"overlap_tokens: expected at most half of passage_tokens = {self.passage_tokens}, "
+                f"got {self.overlap_tokens}"
+            )
+        return self
 
 
 class TrainingParams(Section):
@@ -68,18 +108,79 @@ class TrainingParams(Section):
     min_interval_days: float = Field(
         default=7.0, ge=0, description="days between scheduled trainings; a forced one ignores it"
     )
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="options of the blend: its parts, their options, and weights; checked there",
+    )
+    tune: bool = Field(default=True, description="search the grid and fit the weights of the parts")
+    grid: dict[str, dict[str, list[JsonValue]]] = Field(
+        default={
+            "ease": {"l2": [100.0, 300.0, 1000.0], "decay_items": [5.0, 10.0, 30.0]},
+            "item_knn": {"shrinkage": [10.0, 50.0], "decay_items": [3.0, 8.0, 30.0]},
+            "als": {"alpha": [4.0, 16.0], "l2": [1.0, 10.0], "decay_items": [5.0, 20.0]},
+            "markov": {"decay_items": [2.0, 4.5, 9.0]},
+            "recent_popularity": {"half_life_days": [3.0, 14.0, 60.0]},
+            "content": {"decay_items": [2.0, 5.0, 20.0]},
+        },
+        description="values to try of each backend's options, one option after the other",
+    )
+    validation: Literal["last", "time", "random"] = Field(
+        default="last",
+        description="what tuning holds out: each user's last like, the likes of the last "
+        "validation_share of the time, or a random like of each user",
+    )
+    validation_share: Fraction = Field(
+        default=0.1, description="share of the dated interactions that validation time holds out"
+    )
+    validation_users: int = Field(
+        default=2000, ge=1, description="users drawn to judge values of the grid"
+    )
+    weight_targets: int = Field(
+        default=4000, ge=1, description="held-out likes drawn to fit the weights of the parts"
+    )
+    weight_l2: float = Field(
+        default=10.0, ge=0, description="pull of the weights towards equal ones"
+    )
 
 
 class EvaluationParams(Section):
     """How challenger and champion are compared."""
 
     k: int = Field(default=10, ge=1, description="cut-off of the ranking metrics, items")
+    split: Literal["time", "last", "random"] = Field(
+        default="time",
+        description="what is held out: the likes of the last share of the time, each user's last "
+        "like, or a random like of each user",
+    )
+    share: Fraction = Field(
+        default=0.2, description="share of the dated interactions that split time holds out"
+    )
+    resamples: int = Field(default=1000, ge=10, description="bootstrap resamples of the users")
+    confidence: Fraction = Field(default=0.95, description="coverage of the intervals")
 
 
 class PolicyParams(Section):
     """When a challenger becomes champion."""
 
-    metric: str = "ndcg@10"
+    metric: str = Field(
+        default="ndcg@k", description="name of a metric; @k stands for @ and evaluation.k"
+    )
+    min_gain: float = Field(
+        default=0.0, description="gain over the champion that the metric needs, absolute"
+    )
+    significant: bool = Field(
+        default=False,
+        description="whether the whole confidence interval of the gain must lie above min_gain",
+    )
+    max_slice_loss: float = Field(
+        default=0.02, ge=0, description="loss against the champion allowed in a slice, absolute"
+    )
+    min_slice_users: int = Field(
+        default=50, ge=1, description="users from which on a slice is judged"
+    )
+    must_beat: tuple[str, ...] = Field(
+        default=("popularity",), description="baselines whose metric the challenger must exceed"
+    )
 
 
 class IndexParams(Section):
@@ -91,6 +192,18 @@ class IndexParams(Section):
     min_recall: Fraction = Field(
         default=0.95, description="recall@10 against exact search to go live"
     )
+    recall_queries: int = Field(
+        default=200, ge=1, le=10_000, description="queries in the recall sample, per table"
+    )
+
+    @model_validator(mode="after")
+    def _build_list_holds_the_links(self) -> IndexParams:
+        if self.ef_construction < 2 * self.m:
+            raise ValueError(
+                f"ef_construction: expected at least 2 * m = {2 * self.m}, got "
+                f"{self.ef_construction}"
+            )
+        return self
 
 
 class Params(Section):

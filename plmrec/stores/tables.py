@@ -85,6 +85,7 @@ PASSAGES: Final = pa.schema(
         ("start_s", pa.float64()),
         ("end_s", pa.float64()),
         ("vector", pa.list_(pa.float32())),
+        ("input_digest", pa.string()),  # of its item's row in the item vectors
         ("digest", pa.string()),
     ]
 )

@@ -21,8 +21,11 @@ CREATE TABLE generation (
     generation_id      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     release_version    integer NOT NULL REFERENCES release (version),
     encoder_fingerprint text NOT NULL,
+    encoder_name       text NOT NULL DEFAULT '',
     dim                integer NOT NULL,
-    digest             text NOT NULL,                 -- of the rows it was built from
+    dataset_digest     text NOT NULL DEFAULT '',      -- of the dataset its rows came from
+    digest             text NOT NULL,                 -- of the rows, the encoder and index_params
+    index_params       jsonb NOT NULL DEFAULT '{}',   -- m, ef_construction, ef_search
     n_items            integer NOT NULL DEFAULT 0,
     n_passages         integer NOT NULL DEFAULT 0,
     recall_at_10       double precision,              -- against exact search, on a sample

@@ -1,0 +1,134 @@
+"""Composes releases: their registry in MLflow, their rows in PostgreSQL, their files here."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmrec.app.context import Context, database_url, open_context, tracking_uri
+from plmrec.errors import DataContractError
+from plmrec.params import Params
+from plmrec.releases.life import ENCODER_MODEL, MODEL, ReleaseLife
+from plmrec.settings import Settings
+from plmrec.stores.database import Pool, open_database
+from plmrec.stores.releases import Release, ReleaseStore
+from plmrec.stores.state_folder import digest_state
+
+if TYPE_CHECKING:
+    from plmrec.tracking.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+def open_registry(context: Context, model: str = MODEL) -> Registry:
+    """Open the registered model in MLflow.
+
+    Raises:
+        ServiceUnavailableError: MLflow does not answer.
+    """
+    from plmrec.tracking.connection import connect
+    from plmrec.tracking.registry import Registry
+
+    return Registry(connect(tracking_uri(context)), model)
+
+
+def open_life(context: Context, pool: Pool) -> ReleaseLife:
+    """Open the life of releases, mirrored in both registered models.
+
+    Raises:
+        ServiceUnavailableError: MLflow does not answer.
+    """
+    return ReleaseLife(
+        ReleaseStore(pool), open_registry(context), open_registry(context, ENCODER_MODEL)
+    )
+
+
+def artifact_root(context: Context) -> str | None:
+    """URL under which new experiments keep their files; None where a server decides."""
+    if tracking_uri(context).startswith(("http://", "https://")):
+        return None
+    if context.workspace.is_local:
+        return context.workspace.local("mlflow", "artifacts").as_uri()
+    return f"{context.settings.workspace.rstrip('/')}/mlflow/artifacts"
+
+
+def list_releases(
+    *, settings: Settings | None = None, params: Params | None = None
+) -> list[dict[str, Any]]:
+    """List all releases, newest first."""
+    context = open_context(settings, params)
+    with open_database(database_url(context)) as pool:
+        return [_describe(release) for release in ReleaseStore(pool).all()]
+
+
+def reconcile(*, settings: Settings | None = None, params: Params | None = None) -> list[str]:
+    """Bring MLflow's aliases and tags in step with PostgreSQL; return what was repaired."""
+    context = open_context(settings, params)
+    with open_database(database_url(context)) as pool:
+        return open_life(context, pool).reconcile()
+
+
+def tag_release(
+    version: int,
+    key: str,
+    value: str,
+    *,
+    settings: Settings | None = None,
+    params: Params | None = None,
+) -> None:
+    """Set a tag on a release's version in MLflow, such as ``index_generation``."""
+    open_registry(open_context(settings, params)).tag(version, {key: value})
+
+
+def release_folder(context: Context, release: Release) -> Path:
+    """Folder with the fitted state of a release; fetched from MLflow when it is not here yet.
+
+    Raises:
+        DataContractError: What MLflow holds is not what was released.
+        ServiceUnavailableError: It is not here and MLflow does not answer.
+    """
+    folder = state_cache(context, str(release.version))
+    if digest_state(folder) == release.recommender_digest:
+        return folder
+    from plmrec.tracking.connection import connect
+    from plmrec.tracking.folder_model import fetch_folder
+    from plmrec.tracking.registry import Registry
+
+    log.info("fetching release %d from MLflow", release.version)
+    client = connect(tracking_uri(context))
+    fetch_folder(client, Registry(client, MODEL).version(release.version).source, folder)
+    if digest_state(folder) != release.recommender_digest:
+        raise DataContractError(
+            f"release {release.version}: expected state {release.recommender_digest[:12]}, MLflow "
+            f"holds {digest_state(folder)[:12] or 'none'}",
+            hint="Its artifacts were changed; promote another release",
+        )
+    return folder
+
+
+def state_cache(context: Context, name: str) -> Path:
+    """Folder for a fitted state: in the workspace, or on this machine when that is remote."""
+    if context.workspace.is_local:
+        return context.workspace.local("releases", name)
+    place = hashlib.blake2b(context.workspace.root.encode(), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir()) / f"plmrec-{place}" / "releases" / name
+
+
+def _describe(release: Release) -> dict[str, Any]:
+    return {
+        "version": release.version,
+        "state": release.state,
+        "verdict": release.decision.get("verdict"),
+        "dataset_digest": release.dataset_digest,
+        "encoder_fingerprint": release.encoder_fingerprint,
+        "recommender_digest": release.recommender_digest,
+        "mlflow_run_id": release.mlflow_run_id,
+        "git_commit": release.git_commit,
+        "airflow_run": release.airflow_run,
+        "created_at": release.created_at.isoformat() if release.created_at else None,
+        "metrics": release.metrics,
+        "decision": release.decision,
+    }

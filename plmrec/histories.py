@@ -1,0 +1,268 @@
+"""What users did, as arrays: catalogue, histories and training data.
+
+A history is one row of a sparse matrix: which items a user had to do with, how much they liked
+each, and when. Every recommender reads these and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from plmrec.errors import ShapeError
+from plmrec.types import FloatMatrix
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+
+def _digest(parts: Sequence[object]) -> str:
+    """Digest of arrays and JSON values, in order."""
+    state = blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            state.update(f"{part.dtype.str}{part.shape}".encode())
+            state.update(np.ascontiguousarray(part).data)
+        else:
+            state.update(json.dumps(part, ensure_ascii=True).encode())
+    return state.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Catalogue:
+    """The items that can be recommended; an item's number is its place in ``item_ids``.
+
+    Attributes:
+        item_ids: n_items ids, each once.
+        vectors: float32 (n_items, d), unit rows from one encoder; rows of zeros for items without
+            text; None when there is no encoder.
+        published_at: float64 (n_items,), seconds since 1970; nan when unknown.
+        duration_s: float64 (n_items,), seconds; nan when unknown.
+        genres: Genres of each item, n_items tuples.
+
+    Raises:
+        ShapeError: A column does not have one row per item.
+    """
+
+    item_ids: tuple[str, ...]
+    vectors: FloatMatrix | None = None
+    published_at: Floats | None = None
+    duration_s: Floats | None = None
+    genres: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = (self.vectors, self.published_at, self.duration_s, self.genres or None)
+        for column in columns:
+            if column is not None and len(column) != len(self.item_ids):
+                raise ShapeError(
+                    f"catalogue: expected {len(self.item_ids)} rows, got {len(column)}"
+                )
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.item_ids)
+
+    def positions(self) -> dict[str, int]:
+        """Place of each item id."""
+        return {item_id: place for place, item_id in enumerate(self.item_ids)}
+
+    def digest(self) -> str:
+        """Identity of ids, vectors and features."""
+        parts: list[object] = [list(self.item_ids), [list(names) for names in self.genres]]
+        columns = (self.vectors, self.published_at, self.duration_s)
+        return _digest(parts + [column for column in columns if column is not None])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Histories:
+    """Rows of users in compressed form: user u's entries are ``indptr[u]:indptr[u + 1]``.
+
+    An item occurs at most once in a row. Entries are sorted by time, then by item.
+
+    Attributes:
+        user_ids: n_users ids.
+        n_items: Number of items of the catalogue.
+        indptr: int64 (n_users + 1,).
+        items: int64 (n,), places in the catalogue.
+        weights: float64 (n,); above 0 the user liked it (1 is a plain like), below 0 disliked it,
+            0 neither. Every entry counts as seen.
+        times: float64 (n,), seconds since 1970; nan when unknown.
+    """
+
+    user_ids: tuple[str, ...]
+    n_items: int
+    indptr: Ints
+    items: Ints
+    weights: Floats
+    times: Floats
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        user_ids: Sequence[str],
+        n_items: int,
+        users: Ints,
+        items: Ints,
+        weights: Floats,
+        times: Floats,
+    ) -> Histories:
+        """Sort entries in any order into rows.
+
+        Args:
+            user_ids: n_users ids.
+            n_items: Number of items of the catalogue.
+            users: int64 (n,), row of each entry.
+            items: int64 (n,), no pair of user and item twice.
+            weights: float64 (n,).
+            times: float64 (n,), nan when unknown.
+        """
+        order = np.lexsort((items, np.nan_to_num(times, nan=-np.inf), users))
+        counts = np.bincount(users, minlength=len(user_ids))
+        return cls(
+            user_ids=tuple(user_ids),
+            n_items=n_items,
+            indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items=items[order].astype(np.int64),
+            weights=weights[order].astype(np.float64),
+            times=times[order].astype(np.float64),
+        )
+
+    @classmethod
+    def empty(cls, user_ids: Sequence[str], n_items: int) -> Histories:
+        """Users of whom nothing is known."""
+        none = np.empty(0)
+        return cls(
+            user_ids=tuple(user_ids),
+            n_items=n_items,
+            indptr=np.zeros(len(user_ids) + 1, dtype=np.int64),
+            items=none.astype(np.int64),
+            weights=none,
+            times=none,
+        )
+
+    @property
+    def n_users(self) -> int:
+        """Number of rows."""
+        return len(self.user_ids)
+
+    @property
+    def users(self) -> Ints:
+        """int64 (n,), row of each entry."""
+        return np.repeat(np.arange(self.n_users), np.diff(self.indptr))
+
+    @property
+    def is_positive(self) -> Bools:
+        """(n,), True where the user liked the item."""
+        return self.weights > 0
+
+    @property
+    def has_times(self) -> bool:
+        """True when any entry is dated."""
+        return bool(np.isfinite(self.times).any())
+
+    def keep(self, mask: Bools) -> Histories:
+        """The same users with only the entries where ``mask`` (n,) is True."""
+        counts = np.bincount(self.users[mask], minlength=self.n_users)
+        return replace(
+            self,
+            indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items=self.items[mask],
+            weights=self.weights[mask],
+            times=self.times[mask],
+        )
+
+    def positives(self) -> Histories:
+        """The same users with only what they liked."""
+        return self.keep(self.is_positive)
+
+    def take(self, rows: Ints) -> Histories:
+        """Some users, in the order of ``rows`` (m,)."""
+        counts = np.diff(self.indptr)[rows]
+        starts = np.repeat(self.indptr[rows], counts)
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        entries = (starts + offsets).astype(np.int64)
+        return replace(
+            self,
+            user_ids=tuple(self.user_ids[row] for row in rows),
+            indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items=self.items[entries],
+            weights=self.weights[entries],
+            times=self.times[entries],
+        )
+
+    def block(self, start: int, stop: int) -> Histories:
+        """Users ``start:stop``."""
+        return self.take(np.arange(start, min(stop, self.n_users), dtype=np.int64))
+
+    def matrix(self, values: Floats | None = None) -> sp.csr_matrix:
+        """float32 CSR (n_users, n_items) of values per entry; of ``min(weight, 1)`` by default."""
+        data = np.minimum(self.weights, 1.0) if values is None else values
+        return sp.csr_matrix(
+            (data.astype(np.float32), self.items, self.indptr), shape=(self.n_users, self.n_items)
+        )
+
+    def seen(self) -> Bools:
+        """Dense (n_users, n_items), True where the user had to do with the item; for blocks."""
+        seen = np.zeros((self.n_users, self.n_items), dtype=np.bool_)
+        seen[self.users, self.items] = True
+        return seen
+
+    def last_times(self) -> Floats:
+        """float64 (n_users,), time of each user's last dated entry; nan without one."""
+        last = np.full(self.n_users, -np.inf)
+        dated = np.isfinite(self.times)
+        np.maximum.at(last, self.users[dated], self.times[dated])
+        return np.where(np.isfinite(last), last, np.nan)
+
+    def ranks_from_end(self) -> Ints:
+        """int64 (n,), 0 for the last entry of a row, 1 for the one before, and so on."""
+        ends = np.repeat(self.indptr[1:], np.diff(self.indptr))
+        return ends - 1 - np.arange(len(self.items))
+
+    def digest(self) -> str:
+        """Identity of users, items, weights and times."""
+        return _digest(
+            [list(self.user_ids), self.n_items, self.indptr, self.items, self.weights, self.times]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingData:
+    """Everything a recommender is fitted on.
+
+    Attributes:
+        catalogue: The items.
+        histories: What users did with them.
+        now: The clock, seconds since 1970: the end of the data, so that a refit is repeatable.
+    """
+
+    catalogue: Catalogue
+    histories: Histories
+    now: float
+
+    def __post_init__(self) -> None:
+        if self.catalogue.n_items != self.histories.n_items:
+            raise ShapeError(
+                f"training data: expected histories over {self.catalogue.n_items} items, "
+                f"got {self.histories.n_items}"
+            )
+
+    def with_histories(self, histories: Histories) -> TrainingData:
+        """The same items with other histories; the clock moves to their last time."""
+        dated = histories.times[np.isfinite(histories.times)]
+        now = float(dated.max()) if dated.size else self.now
+        return replace(self, histories=histories, now=now)
+
+    def digest(self) -> str:
+        """Identity of items, histories and clock."""
+        return _digest([self.catalogue.digest(), self.histories.digest(), self.now])

@@ -1,0 +1,1 @@
+"""Answers: from a loaded release and a history to lists of items with reasons."""

@@ -1,0 +1,89 @@
+"""Retrieve, filter, rank: lists of unseen items for a block of users, and what brought them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from plmrec.histories import Histories, Ints
+from plmrec.metrics.lists import NO_ITEM, top_k
+from plmrec.recommend.release import LoadedRelease
+from plmrec.types import FloatMatrix
+
+FALLBACK: Final = "recent_popularity"  # source of what users without likes are shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """Lists of a block of users.
+
+    Attributes:
+        items: int64 (n_users, k), places in the catalogue, best first; ``NO_ITEM`` where fewer
+            than k unseen items exist.
+        scores: float32 (n_users, k).
+        added: float32 (n_parts, n_users, k), what each part of the blend adds to each score.
+        parts: Names of the parts.
+        is_fallback: (n_users,), True for users who liked nothing yet: their list is popularity.
+    """
+
+    items: Ints
+    scores: FloatMatrix
+    added: FloatMatrix
+    parts: tuple[str, ...]
+    is_fallback: npt.NDArray[np.bool_]
+
+    def sources(self) -> npt.NDArray[np.object_]:
+        """Name of the part that added most to each score, object (n_users, k)."""
+        names = np.array(self.parts, dtype=object)
+        chosen = names[np.argmax(self.added, axis=0)]
+        return np.where(self.is_fallback[:, None], FALLBACK, chosen)
+
+
+def rank_items(release: LoadedRelease, histories: Histories, k: int) -> Lists:
+    """Rank the unseen items for each user.
+
+    Args:
+        release: Over the same catalogue as the histories.
+        histories: n_users rows.
+        k: Length of the lists.
+    """
+    parts = tuple(release.blend.options.parts)
+    shape = (histories.n_users, k)
+    lists = Lists(
+        items=np.full(shape, NO_ITEM, dtype=np.int64),
+        scores=np.full(shape, -np.inf, dtype=np.float32),
+        added=np.zeros((len(parts), *shape), dtype=np.float32),
+        parts=parts,
+        is_fallback=np.diff(histories.positives().indptr) == 0,
+    )
+    if release.catalogue.n_items:
+        _rank_by_taste(release, histories, lists, np.flatnonzero(~lists.is_fallback))
+        _rank_by_fallback(release, histories, lists, np.flatnonzero(lists.is_fallback))
+    return lists
+
+
+def _rank_by_taste(release: LoadedRelease, histories: Histories, lists: Lists, rows: Ints) -> None:
+    """Fill the lists of users who liked something."""
+    if not rows.size:
+        return
+    some = histories.take(rows)
+    _, added = release.blend.score_parts(some)
+    scores = np.asarray(np.sum(added, axis=0, dtype=np.float32))
+    items, best = top_k(scores, some.seen(), lists.items.shape[1])
+    lists.items[rows], lists.scores[rows] = items, best
+    there = np.maximum(items, 0)  # NO_ITEM reads the first item's, which nobody looks at
+    lists.added[:, rows] = np.take_along_axis(added, there[None], axis=2)
+
+
+def _rank_by_fallback(
+    release: LoadedRelease, histories: Histories, lists: Lists, rows: Ints
+) -> None:
+    """Fill the lists of users who liked nothing yet."""
+    if not rows.size:
+        return
+    some = histories.take(rows)
+    scores = release.fallback.score(some)
+    lists.items[rows], lists.scores[rows] = top_k(scores, some.seen(), lists.items.shape[1])

@@ -1,0 +1,151 @@
+"""Why an item was recommended: said only where it is true, in words a viewer understands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from plmrec.recommenders.base import Contribution
+from plmrec.types import Passage, Reason
+
+_MAX_NAMED: Final = 2  # own items named in one sentence
+_MAX_TITLE: Final = 60
+_MAX_QUOTE: Final = 140
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFacts:
+    """What a reason may say of an item."""
+
+    item_id: str
+    title: str
+    genres: tuple[str, ...] = ()
+    creators: tuple[str, ...] = ()
+
+
+def explain_item(
+    item: ItemFacts,
+    *,
+    contributions: Sequence[Contribution],
+    reads_text: Collection[str],
+    liked: Collection[int],
+    facts: Sequence[ItemFacts],
+    passage: Passage | None,
+) -> Reason:
+    """Give the reason of the strongest part that rests on something the user liked.
+
+    Args:
+        item: The recommended item.
+        contributions: What each part adds and because of which items, strongest first.
+        reads_text: Names of the parts whose evidence is what the items say.
+        liked: Places of the items that the user liked.
+        facts: Of every item of the catalogue, by place.
+        passage: The item's passage nearest to what the user liked, if it has any.
+    """
+    for part, evidence in _personal(contributions, liked):
+        own = [facts[place] for place in evidence]
+        if part in reads_text:
+            return _from_text(item, own, passage)
+        return Reason(
+            kind="neighbours",
+            text=f"Because you liked {_names(own)}",
+            item_ids=tuple(each.item_id for each in own),
+        )
+    return popular(is_liked=any(each.value > 0 for each in contributions))
+
+
+def popular(*, is_liked: bool) -> Reason:
+    """The reason of an item that nothing personal speaks for.
+
+    Args:
+        is_liked: Whether others liked it lately; if not, it is there because k were asked for.
+    """
+    text = "Popular with others lately" if is_liked else "It completes the list"
+    return Reason(kind="popular", text=text)
+
+
+def _personal(
+    contributions: Sequence[Contribution], liked: Collection[int]
+) -> Iterator[tuple[str, list[int]]]:
+    """Parts that speak for the item because of liked items, and those items, strongest first.
+
+    Parts that raise the item above the others come first. A part may hold it below the average
+    and yet be the only one to know of anything that the user liked and that speaks for it.
+    """
+    for contribution in sorted(contributions, key=lambda each: each.value <= 0):
+        evidence = [place for place, share in contribution.items if share > 0 and place in liked]
+        if evidence:
+            yield contribution.part, evidence[:_MAX_NAMED]
+
+
+def _from_text(item: ItemFacts, own: list[ItemFacts], passage: Passage | None) -> Reason:
+    """What was said, if it was spoken; else shared tags; else what was written."""
+    is_spoken = passage is not None and passage.start_s is not None
+    shared = None if is_spoken else _shared_tags(item, own)
+    item_ids = tuple(each.item_id for each in own)
+    if shared is not None:
+        return shared
+    if passage is None:
+        return Reason(kind="neighbours", text=f"Close to {_names(own)}", item_ids=item_ids)
+    quote = f"“{_cut(passage.text, _MAX_QUOTE)}”"
+    where = f"At {_clock(passage.start_s)} it says" if passage.start_s is not None else "It says"
+    return Reason(
+        kind="passage",
+        text=f"{where} {quote}, close to {_names(own)}",
+        item_ids=item_ids,
+        start_s=passage.start_s,
+        end_s=passage.end_s,
+    )
+
+
+def _shared_tags(item: ItemFacts, own: list[ItemFacts]) -> Reason | None:
+    """The creators, or else the genres, that an item shares with one of the user's own."""
+    for each in own:
+        creators = [name for name in item.creators if name in each.creators]
+        genres = [name for name in item.genres if name in each.genres]
+        words = f"By {_listed(creators)}" if creators else _listed(genres)
+        if words:
+            text = f"{words}, like {_names([each])}, which you liked"
+            return Reason(kind="tags", text=text[0].upper() + text[1:], item_ids=(each.item_id,))
+    return None
+
+
+def _names(own: Sequence[ItemFacts]) -> str:
+    return _listed([f"“{_cut(each.title, _MAX_TITLE)}”" for each in own])
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words as prose does.
+
+    Example:
+        >>> _listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _cut(text: str, length: int) -> str:
+    """Shorten a text at a space; white space becomes single spaces.
+
+    Example:
+        >>> _cut("a long story", 7)
+        'a long…'
+    """
+    words = " ".join(text.split())
+    if len(words) <= length:
+        return words
+    head = words[:length]
+    return (head.rsplit(" ", 1)[0] if " " in head else head).rstrip(" ,;:.") + "…"
+
+
+def _clock(seconds: float) -> str:
+    """Write a time in a recording.
+
+    Example:
+        >>> _clock(75.2), _clock(3671)
+        ('1:15', '1:01:11')
+    """
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

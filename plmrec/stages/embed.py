@@ -1,0 +1,263 @@
+"""Stage "embed": items and transcripts in, documents, passage vectors and item vectors out.
+
+One shard at a time: documents, then passages, then item vectors, each file written whole. A row
+of the item vectors is the mark that its item is finished. Every row carries the digest of what it
+was computed from, so that a killed run, repeated, leaves what an undisturbed one would have left.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plmrec.digests import digest_json, digest_rows
+from plmrec.encoders.base import Encoder
+from plmrec.errors import MissingStageError
+from plmrec.params import DocumentParams
+from plmrec.stages.incremental import is_current, stale_keys, update_shard
+from plmrec.stages.item_vectors import EncodedItem, encode_items
+from plmrec.stores import tables
+from plmrec.stores.workspace import ShardedTable, Workspace
+from plmrec.text.documents import Document, compose_document
+from plmrec.types import Segment, StageReport
+
+log = logging.getLogger(__name__)
+
+Advance: TypeAlias = Callable[[int], None]
+
+_VERSION: Final = 1  # raise it when the same inputs give other rows
+_WRITTEN: Final = ("title", "description", "genres", "creators", "cast")
+_ITEMS_AT_ONCE: Final = 64  # between two calls of ``advance``; enough to fill batches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedTables:
+    """What the stage reads (items, transcripts) and writes (the rest, of one encoder)."""
+
+    items: ShardedTable
+    transcripts: ShardedTable
+    documents: ShardedTable
+    passages: ShardedTable
+    item_vectors: ShardedTable
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardInputs:
+    """Digests of what each item's rows are computed from, by item_id.
+
+    Attributes:
+        transcripts: Digest of the item's transcript.
+        documents: Of the item's texts and its transcript.
+        vectors: Of the document's inputs, how it is cut and summed up, and the encoder.
+    """
+
+    transcripts: Mapping[str, str]
+    documents: Mapping[str, str]
+    vectors: Mapping[str, str]
+
+
+def open_tables(workspace: Workspace, *, n_shards: int, fingerprint: str) -> EmbedTables:
+    """Open the stage's tables for one encoder.
+
+    Raises:
+        MissingStageError: Items or transcripts are not there, or not all of them.
+    """
+    opened = EmbedTables(
+        items=tables.items_table(workspace, n_shards),
+        transcripts=tables.transcripts_table(workspace, n_shards),
+        documents=tables.documents_table(workspace, n_shards),
+        passages=tables.passages_table(workspace, n_shards, fingerprint),
+        item_vectors=tables.item_vectors_table(workspace, n_shards, fingerprint),
+        fingerprint=fingerprint,
+    )
+    for table, stage in ((opened.items, "validate"), (opened.transcripts, "transcribe")):
+        if not table.is_complete:
+            raise MissingStageError(
+                f"embed: expected all {n_shards} shards of {table.name} in {workspace.root}, "
+                f"found {sum(map(table.exists, table.shards))}",
+                hint=f"Run plmrec {stage} first",
+            )
+    return opened
+
+
+def read_inputs(opened: EmbedTables, shard: str, params: DocumentParams) -> ShardInputs:
+    """Digest what the rows of a shard depend on; reads no vectors and no segments.
+
+    Raises:
+        MissingStageError: An item has no transcript row.
+    """
+    known = opened.transcripts.read(shard, ["item_id", "digest"])
+    transcripts = dict(zip(known["item_id"].to_pylist(), known["digest"].to_pylist(), strict=True))
+    items = opened.items.read(shard, ["item_id", *_WRITTEN]).to_pylist()
+    if missing := sorted(row["item_id"] for row in items if row["item_id"] not in transcripts):
+        raise MissingStageError(
+            f"embed: expected a transcript row for every item of {shard}, missing for "
+            f"{len(missing)}: {missing[:5]}",
+            hint="Run plmrec transcribe first",
+        )
+    documents = {
+        row["item_id"]: digest_json(
+            {
+                "version": _VERSION,
+                "written": {**row, "cast": (row["cast"] or [])[: params.cast_names]},
+                "transcript": transcripts[row["item_id"]],
+            }
+        )
+        for row in items
+    }
+    settings = {"fingerprint": opened.fingerprint, "documents": params.model_dump()}
+    vectors = {
+        item_id: digest_json({"version": _VERSION, "document": digest, **settings})
+        for item_id, digest in documents.items()
+    }
+    return ShardInputs(
+        transcripts={item_id: transcripts[item_id] for item_id in documents},
+        documents=documents,
+        vectors=vectors,
+    )
+
+
+def stale_items(opened: EmbedTables, shard: str, inputs: ShardInputs) -> list[str]:
+    """Items of a shard whose passages or vector are missing or out of date, sorted."""
+    return sorted(
+        {
+            *stale_keys(opened.passages, shard, inputs.vectors),
+            *stale_keys(opened.item_vectors, shard, inputs.vectors),
+        }
+    )
+
+
+def is_shard_current(opened: EmbedTables, shard: str, inputs: ShardInputs) -> bool:
+    """Tell whether a shard holds exactly the rows its inputs call for, in all three tables."""
+    return (
+        is_current(opened.documents, shard, inputs.documents)
+        and is_current(opened.passages, shard, inputs.vectors)
+        and is_current(opened.item_vectors, shard, inputs.vectors)
+    )
+
+
+def embed_shard(
+    opened: EmbedTables,
+    shard: str,
+    *,
+    encoder: Encoder,
+    params: DocumentParams,
+    advance: Advance = lambda _: None,
+) -> StageReport:
+    """Bring one shard up to date.
+
+    Args:
+        opened: From ``open_tables``, with this encoder's fingerprint.
+        shard: One of the shards of all tables.
+        encoder: Used for items that are new or changed; untouched when there are none.
+        params: How documents are put together and cut.
+        advance: Told the number of items finished since the last call.
+
+    Returns:
+        Items in and out; details: shard, fingerprint, n_passages.
+
+    Raises:
+        MissingStageError: An item has no transcript row.
+    """
+    started = time.perf_counter()
+    inputs = read_inputs(opened, shard, params)
+    _update_documents(opened, shard, inputs, params)
+    stale = stale_items(opened, shard, inputs)
+    encoded: dict[str, EncodedItem] = {}
+    for documents in _in_groups(_compose(opened, shard, stale, params)):
+        encoded |= encode_items(documents, encoder=encoder, params=params)
+        advance(len(documents))
+    if not is_current(opened.passages, shard, inputs.vectors):
+        _write_passages(opened, shard, inputs, encoded)
+    outcome = update_shard(
+        opened.item_vectors,
+        shard,
+        inputs=inputs.vectors,
+        compute=lambda keys: [encoded[key].vector_row(key, inputs.vectors[key]) for key in keys],
+    )
+    log.info("embed %s: %d computed, %d in all", shard, len(stale), len(inputs.vectors))
+    return StageReport(
+        stage="embed",
+        n_in=len(inputs.vectors),
+        n_out=len(outcome.rows),
+        computed=len(stale),
+        reused=len(inputs.vectors) - len(stale),
+        seconds=time.perf_counter() - started,
+        digest=digest_rows((row["item_id"], row["digest"]) for row in outcome.rows),
+        details={
+            "shard": shard,
+            "fingerprint": opened.fingerprint,
+            "n_passages": sum(row["n_passages"] for row in outcome.rows),
+        },
+    )
+
+
+def _update_documents(
+    opened: EmbedTables, shard: str, inputs: ShardInputs, params: DocumentParams
+) -> None:
+    def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
+        return [
+            {
+                "item_id": item_id,
+                "text": document.text,
+                "n_chars": len(document.text),
+                "transcript_digest": inputs.transcripts[item_id],
+                "digest": document.digest,
+            }
+            for item_id, document in _compose(opened, shard, keys, params).items()
+        ]
+
+    update_shard(opened.documents, shard, inputs=inputs.documents, compute=compute)
+
+
+def _compose(
+    opened: EmbedTables, shard: str, keys: Sequence[str], params: DocumentParams
+) -> dict[str, Document]:
+    """Documents of some items of a shard, by item_id, in the order of the keys."""
+    if not keys:
+        return {}
+    wanted = pc.is_in(pc.field("item_id"), pa.array(keys, pa.string()))
+    spoken = opened.transcripts.read(shard, ["item_id", "segments"]).filter(wanted).to_pylist()
+    segments = {row["item_id"]: row["segments"] or [] for row in spoken}
+    items = opened.items.read(shard, ["item_id", *_WRITTEN]).filter(wanted).to_pylist()
+    rows = {row["item_id"]: row for row in items}
+    return {
+        key: compose_document(
+            title=rows[key]["title"] or "",
+            description=rows[key]["description"],
+            genres=rows[key]["genres"] or (),
+            creators=rows[key]["creators"] or (),
+            cast=(rows[key]["cast"] or ())[: params.cast_names],
+            segments=[Segment(**segment) for segment in segments[key]],
+        )
+        for key in keys
+    }
+
+
+def _in_groups(documents: Mapping[str, Document]) -> Iterator[dict[str, Document]]:
+    pairs = list(documents.items())
+    for start in range(0, len(pairs), _ITEMS_AT_ONCE):
+        yield dict(pairs[start : start + _ITEMS_AT_ONCE])
+
+
+def _write_passages(
+    opened: EmbedTables, shard: str, inputs: ShardInputs, encoded: Mapping[str, EncodedItem]
+) -> None:
+    """Replace the passages of the items encoded now, keep the others, drop what is gone."""
+    kept_ids = pa.array([key for key in inputs.vectors if key not in encoded], pa.string())
+    kept = opened.passages.read(shard).filter(pc.is_in(pc.field("item_id"), kept_ids))
+    fresh = [
+        row
+        for item_id, item in encoded.items()
+        for row in item.passage_rows(item_id, inputs.vectors[item_id])
+    ]
+    table = pa.concat_tables([kept, pa.Table.from_pylist(fresh, schema=opened.passages.schema)])
+    order = [("item_id", "ascending"), ("passage_no", "ascending")]
+    opened.passages.write(shard, table.sort_by(order))

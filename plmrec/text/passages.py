@@ -1,0 +1,201 @@
+"""Cut text into passages that fit an encoder: at sentence borders, with overlap, nothing lost."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from plmrec.types import Passage, Segment
+
+TokenCounter: TypeAlias = Callable[[Sequence[str]], list[int]]
+
+# After a mark that ends a sentence, with closing quotes, up to the next word; or at a line break.
+_SENTENCE_BORDER: Final = re.compile(
+    r"(?<=[.!?…؟۔।])[\"'”’»)\]]*\s+|(?<=[。！？])[」』”]*\s*|\n+\s*"  # noqa: RUF001
+)
+_WORD: Final = re.compile(r"\s*\S+\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A piece that is not cut further: a sentence, or a part of one too long for a passage."""
+
+    text: str  # with the white space that follows it
+    n_tokens: int
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+def cut_text(
+    text: str, *, max_tokens: int, overlap_tokens: int, count_tokens: TokenCounter
+) -> list[Passage]:
+    """Cut written text into passages.
+
+    Args:
+        text: Any text; white space alone gives no passage.
+        max_tokens: Largest passage, in the encoder's tokens; >= 1.
+        overlap_tokens: Whole sentences of up to this many tokens together, which end a passage,
+            also begin the next one.
+        count_tokens: Counts the tokens of each text, as ``Encoder.count_tokens`` does.
+
+    Returns:
+        Passages in order, none empty. Each has at most ``max_tokens`` tokens, but for a single
+        character of more. Every word is in one of them, whole unless it alone is too long.
+    """
+    units = _units([(text, None, None)], max_tokens, count_tokens)
+    return _passages(units, max_tokens, overlap_tokens, count_tokens)
+
+
+def cut_segments(
+    segments: Iterable[Segment],
+    *,
+    max_tokens: int,
+    overlap_tokens: int,
+    count_tokens: TokenCounter,
+) -> list[Passage]:
+    """Cut spoken text into passages that know when they were spoken.
+
+    A passage spans its segments, from the earliest start to the latest end; a segment that is
+    cut gives its whole span to each part. See ``cut_text`` for the arguments and the promise.
+
+    Args:
+        segments: In any order; they are taken by start time.
+        max_tokens: Largest passage, tokens.
+        overlap_tokens: Tokens two neighbours share at most.
+        count_tokens: Counts the tokens of each text.
+    """
+    ordered = sorted(segments, key=lambda segment: (segment.start_s, segment.end_s))
+    spans = [(segment.text + " ", segment.start_s, segment.end_s) for segment in ordered]
+    units = _units(spans, max_tokens, count_tokens)
+    return _passages(units, max_tokens, overlap_tokens, count_tokens)
+
+
+def thin_out(passages: Sequence[Passage], limit: int) -> list[Passage]:
+    """Keep at most ``limit`` passages: the first, and others evenly spread over the rest.
+
+    Example:
+        >>> [p.text for p in thin_out([Passage(text=t) for t in "abcdefg"], 3)]
+        ['a', 'd', 'g']
+    """
+    if len(passages) <= limit:
+        return list(passages)
+    if limit == 1:
+        return [passages[0]]
+    last = len(passages) - 1
+    return [passages[number * last // (limit - 1)] for number in range(limit)]
+
+
+def _units(
+    spans: Sequence[tuple[str, float | None, float | None]],
+    max_tokens: int,
+    count_tokens: TokenCounter,
+) -> list[_Unit]:
+    pieces = [
+        (sentence, start_s, end_s)
+        for text, start_s, end_s in spans
+        for sentence in _sentences(text)
+    ]
+    counts = count_tokens([text for text, _, _ in pieces])
+    units: list[_Unit] = []
+    for (text, start_s, end_s), n_tokens in zip(pieces, counts, strict=True):
+        parts = [(text, n_tokens)]
+        if n_tokens > max_tokens:
+            parts = _split_by_words(text, max_tokens, count_tokens)
+        units += [_Unit(part, n_part, start_s, end_s) for part, n_part in parts]
+    return units
+
+
+def _sentences(text: str) -> list[str]:
+    """Cut at sentence borders; joined again, the pieces are the text, white space aside."""
+    borders = [0, *(match.end() for match in _SENTENCE_BORDER.finditer(text)), len(text)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(borders)]
+    return [piece for piece in pieces if piece.strip()]
+
+
+def _split_by_words(
+    text: str, max_tokens: int, count_tokens: TokenCounter
+) -> list[tuple[str, int]]:
+    """Parts of whole words and their tokens; a word that alone is too long stays a part."""
+    words = _WORD.findall(text)
+    parts: list[tuple[str, int]] = []
+    held, n_held = "", 0
+    for word, n_tokens in zip(words, count_tokens(words), strict=True):
+        if held and n_held + n_tokens > max_tokens:
+            parts.append((held, n_held))
+            held, n_held = "", 0
+        held, n_held = held + word, n_held + n_tokens
+    return [*parts, (held, n_held)]
+
+
+def _passages(
+    units: Sequence[_Unit], max_tokens: int, overlap_tokens: int, count_tokens: TokenCounter
+) -> list[Passage]:
+    groups = _pack(units, max_tokens, overlap_tokens)
+    while groups:
+        # What does not fit is halved: words without end, and groups for which the tokenizer
+        # needs more tokens than for their parts.
+        counts = count_tokens([_text(group) for group in groups])
+        if not any(map(_can_be_halved, groups, counts, itertools.repeat(max_tokens))):
+            break
+        groups = [
+            part
+            for group, n_tokens in zip(groups, counts, strict=True)
+            for part in (_halves(group) if _can_be_halved(group, n_tokens, max_tokens) else [group])
+        ]
+    return [_passage(group) for group in groups]
+
+
+def _can_be_halved(group: Sequence[_Unit], n_tokens: int, max_tokens: int) -> bool:
+    return n_tokens > max_tokens and len(_text(group)) > 1
+
+
+def _halves(group: list[_Unit]) -> list[list[_Unit]]:
+    """Two halves of a group; a single unit is cut at the space before its middle, if it has one."""
+    if len(group) > 1:
+        return [group[: len(group) // 2], group[len(group) // 2 :]]
+    unit, text = group[0], group[0].text.strip()
+    middle = text.rfind(" ", 1, len(text) // 2 + 1)
+    middle = middle if middle > 0 else len(text) // 2
+    return [[replace(unit, text=part)] for part in (text[:middle], text[middle:])]
+
+
+def _pack(units: Sequence[_Unit], max_tokens: int, overlap_tokens: int) -> list[list[_Unit]]:
+    groups: list[list[_Unit]] = []
+    group: list[_Unit] = []
+    for unit in units:
+        if group and _n_tokens(group) + unit.n_tokens > max_tokens:
+            groups.append(group)
+            group = _tail(group, min(overlap_tokens, max_tokens - unit.n_tokens))
+        group.append(unit)
+    return [*groups, group] if group else groups
+
+
+def _tail(group: Sequence[_Unit], max_tokens: int) -> list[_Unit]:
+    """Longest run of units at the end of a group with at most so many tokens, never all of it."""
+    tail: list[_Unit] = []
+    for unit in reversed(group[1:]):
+        if _n_tokens(tail) + unit.n_tokens > max_tokens:
+            break
+        tail.insert(0, unit)
+    return tail
+
+
+def _n_tokens(group: Sequence[_Unit]) -> int:
+    return sum(unit.n_tokens for unit in group)
+
+
+def _text(group: Sequence[_Unit]) -> str:
+    return "".join(unit.text for unit in group).strip()
+
+
+def _passage(group: Sequence[_Unit]) -> Passage:
+    starts = [unit.start_s for unit in group if unit.start_s is not None]
+    ends = [unit.end_s for unit in group if unit.end_s is not None]
+    return Passage(
+        text=_text(group),
+        start_s=min(starts) if starts else None,
+        end_s=max(ends) if ends else None,
+    )

@@ -1,0 +1,33 @@
+"""The code of a logged model: MLflow copies this file beside the state and runs it to load it.
+
+It holds no logic: the model's configuration names the function that turns the folder with the
+state into an answer, so that nothing is pickled and the code that answers is plmrec's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # types are in the signature, not in hints
+
+    class ServedFolder(PythonModel):
+        """Answers with the function that the configuration names as ``module:function``."""
+
+        def load_context(self, context: PythonModelContext) -> None:
+            """Load the state: ``function(folder)`` returns the one that answers."""
+            module, _, function = str(context.model_config["loader"]).partition(":")
+            load = getattr(importlib.import_module(module), function)
+            self._answer = load(context.artifacts["state"])
+
+        # MLflow reads hints as a schema and warns of any it cannot use, so there are none.
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001,ANN201
+            """Answer a frame of questions with a frame of answers, one row each."""
+            return self._answer(model_input, **(params or {}))
+
+
+set_model(ServedFolder())
