@@ -87,9 +87,9 @@ class DocumentParams(Section):
         default=256, ge=1, description="passages kept of one item, evenly spread over its text"
     )
     header_share: Fraction = Field(
-        default=0.5,
-        description="weight in an item's vector of its first passage, which begins with title and "
-        "genres; the other passages share the rest equally",
+        default=0.75,
+        description="weight of title, year, genres and names in an item's vector; description and "
+        "speech share the rest",
     )
 
     @model_validator(mode="after")
@@ -130,7 +130,12 @@ class TrainingParams(Section):
         "validation_share of the time, or a random like of each user",
     )
     validation_share: Fraction = Field(
-        default=0.1, description="share of the dated interactions that validation time holds out"
+        default=0.2, description="share of the dated interactions that a split by time holds out"
+    )
+    time_share: Fraction = Field(
+        default=0.35,
+        description="share of the evidence for the weights that comes from a split by time, the "
+        "rest from validation; more serves users who come back after long, less those still here",
     )
     validation_users: int = Field(
         default=2000, ge=1, description="users drawn to judge values of the grid"
@@ -180,6 +185,10 @@ class PolicyParams(Section):
     )
     must_beat: tuple[str, ...] = Field(
         default=("popularity",), description="baselines whose metric the challenger must exceed"
+    )
+    approval: Literal["auto", "human"] = Field(
+        default="auto",
+        description="whether a challenger that passes is promoted at once, or once a person agrees",
     )
 
 

@@ -13,6 +13,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,12 +35,12 @@ def main() -> None:
 # ---- recommendations
 
 
-def load_table() -> tuple[list[dict], list[tuple[str, str, str, bool]]]:
+def load_table() -> tuple[list[dict[str, Any]], list[tuple[str, str, str, bool]]]:
     """Return the good items, and (timestamp, user, item, is_positive) of the good rows."""
     lines = (HERE / "items.jsonl").read_text("utf-8").splitlines()
-    items: dict[str, dict] = {}
+    items: dict[str, dict[str, Any]] = {}
     for row in map(json.loads, lines):
-        if row["title"] and not str(row["media"]).startswith(".."):
+        if row["title"]:
             items.setdefault(row["item_id"], row)
     rows = []
     with (HERE / "interactions.csv").open(encoding="utf-8", newline="") as file:
@@ -51,7 +52,7 @@ def load_table() -> tuple[list[dict], list[tuple[str, str, str, bool]]]:
     return list(items.values()), sorted(rows)
 
 
-def is_positive(row: dict[str, str], item: dict) -> bool:
+def is_positive(row: dict[str, str], item: dict[str, Any]) -> bool:
     """Tell whether an interaction counts as one the user was glad of."""
     if row["event"] == "rating":
         return row["value"] in ("4", "5")

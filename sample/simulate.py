@@ -7,9 +7,11 @@ import math
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import TypeVar
 
 from read_catalogue import Item
 
+T = TypeVar("T")
 N_USERS = 300
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 END = datetime(2025, 12, 26, tzinfo=timezone.utc)
@@ -270,7 +272,7 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def _pick(shares: dict, rng: random.Random) -> str:
+def _pick(shares: dict[T, float], rng: random.Random) -> T:
     at = rng.random() * sum(shares.values())
     for name, share in shares.items():
         at -= share

@@ -29,7 +29,7 @@ CONTAINERS = {  # suffix: audio codec, bits a second, picture codec, its options
     "webm": ("libopus", 24_000, "libvpx-vp9", {"crf": "40", "b": "0"}),
 }
 AUDIO_SUFFIXES = {"coo-02": "mp3", "mon-02": "m4a"}  # the others are ogg
-WEBM = {"coo-01", "jaz-01", "sea-02", "pho-01"}  # the other videos are mp4
+WEBM = {"coo-01", "sea-02", "pho-01"}  # the other videos are mp4
 PAPER = {"A": (30, 42, 56), "B": (244, 239, 228)}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
-from plmrec.app.context import Context, database_url, open_context, save_report, tracking_uri
+from plmrec.app.context import Context, database_url, open_context, save_report
+from plmrec.app.releases import open_life, open_registry
 from plmrec.errors import MissingStageError, PlmrecError
 from plmrec.params import Params
 from plmrec.settings import Settings
@@ -18,14 +19,21 @@ from plmrec.stores.releases import Release, ReleaseStore
 
 log = logging.getLogger(__name__)
 
+GENERATION_TAG: Final = "index_generation"  # on a release's version in MLflow
+
 
 def refresh(
     *,
     settings: Settings | None = None,
     params: Params | None = None,
-    on_progress: OnProgress | None = None,
+    progress: OnProgress | None = None,
 ) -> dict[str, object]:
     """Build the champion's generation of the index, measure it and let it answer.
+
+    Args:
+        settings: Where to run; the environment by default.
+        params: What to run; params.yaml by default.
+        progress: Told steps done and steps in all.
 
     Returns:
         The report of stage ``refresh``, with ``generation``, ``release``, ``recall_at_10``,
@@ -50,7 +58,7 @@ def refresh(
             sources=sources,
             index=context.params.index,
             seed=context.params.seed,
-            on_progress=on_progress,
+            on_progress=progress,
         )
         # Should MLflow fail here, a retry finds the generation live and mirrors it then.
         _mirror(context, pool, live_pointer(pool))
@@ -92,6 +100,13 @@ def show_live(*, settings: Settings | None = None, params: Params | None = None)
     return {**_describe(live), "generations": generations}
 
 
+def has_champion(*, settings: Settings | None = None, params: Params | None = None) -> bool:
+    """Tell whether there is a champion to build an index for."""
+    context = open_context(settings, params)
+    with open_database(database_url(context)) as pool:
+        return ReleaseStore(pool).in_state("champion") is not None
+
+
 def _champion(pool: Pool) -> Release:
     release = ReleaseStore(pool).in_state("champion")
     if release is None:
@@ -103,18 +118,14 @@ def _champion(pool: Pool) -> Release:
 
 
 def _mirror(context: Context, pool: Pool, live: Live) -> None:
-    """Bring MLflow's aliases and tags in step with PostgreSQL, index generations included."""
-    from plmrec.releases.life import MODEL, ReleaseLife
-    from plmrec.tracking.connection import connect
-    from plmrec.tracking.registry import Registry
-
-    registry = Registry(connect(tracking_uri(context)), MODEL)
-    ReleaseLife(ReleaseStore(pool), registry).reconcile()
+    """Bring MLflow in step with PostgreSQL: aliases, states, and the generation of each release."""
+    open_life(context, pool).reconcile()
+    registry = open_registry(context)
     known = registry.versions()
     for generation in filter(None, (live.previous, live.generation)):
-        version, tags = generation.release_version, {"generation": str(generation.generation_id)}
-        if version in known and known[version].tags.get("generation") != tags["generation"]:
-            registry.tag(version, tags)
+        version, value = generation.release_version, str(generation.generation_id)
+        if version in known and known[version].tags.get(GENERATION_TAG) != value:
+            registry.tag(version, {GENERATION_TAG: value})
 
 
 def _describe(live: Live) -> dict[str, Any]:

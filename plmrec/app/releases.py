@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +55,18 @@ def artifact_root(context: Context) -> str | None:
     if context.workspace.is_local:
         return context.workspace.local("mlflow", "artifacts").as_uri()
     return f"{context.settings.workspace.rstrip('/')}/mlflow/artifacts"
+
+
+def mlflow_run_url(context: Context, run_id: str) -> str:
+    """Page of a run in MLflow's screens; empty when no server shows any."""
+    uri = tracking_uri(context)
+    if not uri.startswith(("http://", "https://")):
+        return ""
+    from plmrec.tracking.connection import connect
+    from plmrec.tracking.runs import experiment_of
+
+    experiment = experiment_of(connect(uri), run_id)
+    return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
 
 def list_releases(
@@ -115,6 +129,34 @@ def state_cache(context: Context, name: str) -> Path:
         return context.workspace.local("releases", name)
     place = hashlib.blake2b(context.workspace.root.encode(), digest_size=8).hexdigest()
     return Path(tempfile.gettempdir()) / f"plmrec-{place}" / "releases" / name
+
+
+def pseudonym_key(context: Context) -> str:
+    """Key of the pseudonyms of users: the one set, else one made for this workspace."""
+    if context.settings.pseudonym_key is not None:
+        return context.settings.pseudonym_key.get_secret_value()
+    place = ("platform", "pseudonym.key")
+    if not context.workspace.exists(*place):
+        key = secrets.token_hex(32).encode()
+        if context.workspace.is_local:
+            write_private(context.workspace.local(*place), key)
+        else:
+            context.workspace.write_bytes(key, *place)
+    return context.workspace.read_bytes(*place).decode()
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner may read; one that is there stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        log.debug("another process made %s first", path.name)
+    finally:
+        temporary.unlink()
 
 
 def _describe(release: Release) -> dict[str, Any]:

@@ -16,7 +16,10 @@ def evaluate(
         int | None, typer.Option("--release", help="Release to judge; the challenger by default.")
     ] = None,
     promote: Annotated[
-        bool, typer.Option("--promote/--no-promote", help="Act on the verdict, or only note it.")
+        bool,
+        typer.Option(
+            "--promote/--no-promote", help="Promote what passes, or leave it to `plmrec promote`."
+        ),
     ] = True,
     as_json: output.JsonOption = False,
 ) -> None:

@@ -28,6 +28,7 @@ _COMMANDS: Final = (
     "explore",
     "quarantine",
     "bench",
+    "demo",
     "platform",
 )
 

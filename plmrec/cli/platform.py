@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import Annotated
 
 import typer
@@ -101,7 +102,17 @@ def _lines(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def _print_status(rows: list[dict[str, object]]) -> None:
-    print_table(rows, ["service", "state", "pid", "address", "since", "owner", "memory_mb"])
+    shown = [{**row, "since": _local_time(str(row["since"]))} for row in rows]
+    print_table(shown, ["service", "state", "pid", "address", "since", "memory_mb"])
+
+
+def _local_time(since: str) -> str:
+    """Time of day here; with the date unless it is today's."""
+    if not since:
+        return ""
+    when = datetime.fromisoformat(since).astimezone()
+    today = when.date() == datetime.now(timezone.utc).astimezone().date()
+    return when.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
 
 
 def _print_logins(found: dict[str, str]) -> None:

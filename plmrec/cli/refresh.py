@@ -15,7 +15,7 @@ def refresh(as_json: output.JsonOption = False) -> None:
 
     with needed(load_settings()), output.progress_bar() as bar:
         task = bar.add_task("refresh", total=None)
-        report = run(on_progress=lambda done, total: bar.update(task, completed=done, total=total))
+        report = run(progress=lambda done, total: bar.update(task, completed=done, total=total))
     output.print_reports([report], as_json=as_json)
 
 

@@ -58,7 +58,7 @@ class Options(Section):
     passage_prefix: str | None = Field(
         default=None, description="put before passages; unset: as the model's files say"
     )
-    batch_size: int = Field(default=32, ge=1, description="passages per forward pass")
+    batch_size: int = Field(default=16, ge=1, description="passages per forward pass")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     dtype: Literal["auto", "float32"] = Field(default="auto", description="auto is float32")
 

@@ -13,19 +13,12 @@ from typing import Any, Final
 
 from plmrec.errors import PlmrecError, ServiceUnavailableError
 from plmrec.platform import airflow_services, control, http, state
+from plmrec.platform.chain import CHAIN
 from plmrec.platform.folder import PlatformFolder
 from plmrec.platform.startup import airflow_client, airflow_health, is_ready
 from plmrec.settings import Settings
 from plmrec.stores.server import probe_vectors
 
-DAGS: Final = (
-    "plmrec_validate",
-    "plmrec_transcribe",
-    "plmrec_embed",
-    "plmrec_train",
-    "plmrec_ab_evaluate",
-    "plmrec_refresh_index",
-)
 _EXPERIMENT: Final = "plmrec-doctor"
 _PROBE_TIMEOUT_S: Final = 120.0
 
@@ -154,7 +147,7 @@ def _check_airflow(folder: PlatformFolder, settings: Settings) -> str:
             hint="See `plmrec logs airflow-dag-processor`",
         )
     client.wait_for_dag("plmrec_probe")
-    missing = [dag for dag in DAGS if not client.has_dag(dag)]
+    missing = [dag for dag in CHAIN if not client.has_dag(dag)]
     if missing:
         raise ServiceUnavailableError(
             f"expected six DAGs, missing {', '.join(missing)}",

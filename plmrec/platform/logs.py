@@ -35,9 +35,9 @@ def read(
     chosen = {service: files[service]} if service else files
     ends = {}
     for name, path in chosen.items():
-        for line in last_lines(path, lines):
+        last, ends[name] = _last_lines(path, lines)
+        for line in last:
             yield line if service else f"{name} | {line}"
-        ends[name] = path.stat().st_size
     while follow:
         time.sleep(0.3)
         for name, path in chosen.items():
@@ -52,10 +52,11 @@ def log_files(settings: Settings) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.log"))}
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """Last lines of a text file, read in bounded memory."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return [line.rstrip("\n") for line in deque(file, maxlen=count)]
+def _last_lines(path: Path, count: int) -> tuple[list[str], int]:
+    """Last lines of a file, read in bounded memory, and the position after them."""
+    with path.open("rb") as file:
+        last = deque(file, maxlen=count)
+        return [line.decode("utf-8", "replace").rstrip("\n") for line in last], file.tell()
 
 
 def _read_from(path: Path, start: int) -> tuple[list[str], int]:

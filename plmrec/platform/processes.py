@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ import psutil
 from plmrec.errors import ServiceUnavailableError
 
 _SAME_BIRTH_S: Final = 0.5
+_LOG_BYTES: Final = 10_000_000
 _GONE: Final = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
 
 
@@ -33,6 +34,8 @@ class ServiceProcess:
         port: Where it listens; 0 when it does not.
         owner: ``up`` when it stays until ``plmrec down``, ``needed`` when it lives as long as the
             commands that need it.
+        started: When we started it, seconds since the epoch by this machine's clock; its birth
+            is counted from boot and can be a second off.
     """
 
     name: str
@@ -41,11 +44,12 @@ class ServiceProcess:
     host: str = ""
     port: int = 0
     owner: str = "up"
+    started: float = field(default_factory=time.time)
 
     @property
     def since(self) -> str:
-        """Birth as ISO 8601, UTC."""
-        return datetime.fromtimestamp(self.created, timezone.utc).isoformat(timespec="seconds")
+        """When it was started, as ISO 8601, UTC."""
+        return datetime.fromtimestamp(self.started, timezone.utc).isoformat(timespec="seconds")
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the state file keeps."""
@@ -66,13 +70,15 @@ def spawn(
         command: Program and arguments; no secrets, everybody can read them.
         env: Its whole environment.
         cwd: Folder to run in.
-        log: File for stdout and stderr; created with mode 600.
+        log: File for stdout and stderr; created with mode 600; one of over 10 MB is put aside.
         user: Run as this user id, when we are root.
 
     Raises:
         ServiceUnavailableError: The program cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         child = subprocess.Popen(  # noqa: S603
@@ -130,16 +136,15 @@ def members(service: ServiceProcess, *, folder: Path | None = None) -> list[psut
     if leader is not None:
         found[leader.pid] = leader
         with suppress(*_GONE):
-            found.update({child.pid: child for child in leader.children(recursive=True)})
+            below = leader.children(recursive=True)
+            found.update({child.pid: child for child in below if _runs(child)})
     for process in psutil.process_iter():
         with suppress(*_GONE, ProcessLookupError, PermissionError):
             if process.create_time() < service.created - _SAME_BIRTH_S:
                 continue
             in_session = os.getsid(process.pid) == service.pid
             in_folder = folder is not None and process.cwd() == str(folder)
-            if (in_session or (in_folder and process.name() == "postgres")) and (
-                process.status() != psutil.STATUS_ZOMBIE
-            ):
+            if (in_session or (in_folder and process.name() == "postgres")) and _runs(process):
                 found[process.pid] = process
     return list(found.values())
 
@@ -194,8 +199,9 @@ def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
 
 
 def _runs(process: psutil.Process) -> bool:
+    with suppress(*_GONE):
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return True
     with suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)  # reap a child of ours, or it stays a zombie
-    with suppress(*_GONE):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

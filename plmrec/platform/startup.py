@@ -152,7 +152,7 @@ def is_ready(service: ServiceProcess, health: dict[str, dict[str, Any]]) -> bool
         return bool(health)
     name = _HEALTH_NAMES[service.name]
     beat = health.get(name, {}).get(f"latest_{name}_heartbeat")
-    return bool(beat) and datetime.fromisoformat(str(beat)).timestamp() > service.created
+    return bool(beat) and datetime.fromisoformat(str(beat)).timestamp() > service.started
 
 
 def airflow_health(folder: PlatformFolder) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from plmrec.quality.suites import KEEPS_FIRST, RULES, gate_rules
 _SITE: Final = "plmrec"
 _KEPT_RUNS: Final = 20
 _KEPT_EXAMPLES: Final = 20
+_KEPT_CHARS: Final = 200
 _RESULT_FORMAT: Final = {
     "result_format": "COMPLETE",
     "unexpected_index_column_names": ["row"],
@@ -105,7 +107,7 @@ class GreatExpectationsJudge:
         for outcome in result.results:
             for name, value in list(outcome.result.items()):
                 if isinstance(value, list):
-                    outcome.result[name] = value[:_KEPT_EXAMPLES]
+                    outcome.result[name] = [_harmless(part) for part in value[:_KEPT_EXAMPLES]]
         self._context.validation_results_store.set(self._pages[-1], result)
 
     def _forget_old_runs(self) -> None:
@@ -146,6 +148,15 @@ def _refuse(outcome: Any, rows: pd.DataFrame, verdicts: dict[int, Verdict]) -> N
         if reason == "duplicate_row":
             detail = f"row: expected {config.meta['expected']}"
         verdicts[place] = Verdict(row=place, reason=reason, detail=detail)
+
+
+def _harmless(value: Any) -> Any:
+    """A found value for a page: Data Docs put values into their HTML as they are."""
+    if isinstance(value, str):
+        return html.escape(value[:_KEPT_CHARS])
+    if isinstance(value, dict):
+        return {key: _harmless(part) for key, part in value.items()}
+    return value
 
 
 def _detail(column: str, expected: str, value: Any) -> str:

@@ -52,7 +52,7 @@ class Options(Section):
         description="weight of each part; a part without one weighs 1, or 0 when others have one",
     )
     fallback: str = Field(
-        default="recent_popularity", description="the part that answers for users without a history"
+        default="recent_popularity", description="the part that answers for users who liked nothing"
     )
     cold_share: Fraction = Field(
         default=0.5,
@@ -153,11 +153,11 @@ class Blend:
 
         Returns:
             The names of the parts, and float32 (n_parts, n_users, n_items); the sum over parts is
-            the score. Only the fallback adds something for users without a history.
+            the score. Only the fallback adds something for users who liked nothing.
         """
         names = tuple(self.options.parts)
         added = np.empty((len(names), histories.n_users, histories.n_items), dtype=np.float32)
-        is_new = np.diff(histories.indptr) == 0
+        is_new = np.diff(histories.positives().indptr) == 0
         for row, name in enumerate(names):
             weight = self.options.weight(name)
             if weight == 0.0 and name != self.options.fallback:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 import av
 import av.error
@@ -34,11 +34,13 @@ _BAD_PACKETS: Final = 200  # in a row; after so many the rest is given up
 class MediaError(DataContractError):
     """A medium from which no sound can be had; ``reason`` is a code of the quarantine."""
 
-    def __init__(self, message: str, *, hint: str = "", reason: str = "corrupt_media") -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", reason: str = "media_not_decodable"
+    ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[MediaError], tuple[str], dict[str, str]]:  # noqa: D105
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str], dict[str, str]]:
         return type(self), (str(self),), {**self.__dict__}
 
 
@@ -81,7 +83,7 @@ class Sound:
             raise MediaError(
                 f"media: expected {announced:.1f} s of sound, could decode none",
                 hint=self.damage,
-                reason="corrupt_media" if self.damage or announced else "empty_media",
+                reason="media_not_decodable" if self.damage or announced else "media_empty",
             )
         if announced - self.decoded_s > max(1.0, (1 - _TRUNCATED_SHARE) * announced):
             self.damage = (
@@ -128,7 +130,12 @@ class Sound:
         except ValueError:  # the stream changed its rate or layout in the middle
             found, self._resampler = self._resampler.resample(None), None
         if self._resampler is None and frame is not None:
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+            self._resampler = av.AudioResampler(
+                format="flt",
+                layout="mono",
+                rate=SAMPLE_RATE_HZ,
+                options={"rematrix_maxval": "1.0"},  # else two equal channels are too loud by 3 dB
+            )
             found += self._resampler.resample(frame)
         for piece in found:
             samples = np.asarray(piece.to_ndarray(), dtype=np.float32).reshape(-1)
@@ -164,7 +171,7 @@ def open_sound(file: BinaryIO, *, max_s: float) -> tuple[InputContainer, Sound |
         raise MediaError(
             f"media: expected an audio or video file, got something else: {_words(err)}"
         ) from err
-    stream = container.streams.best("audio")
+    stream = cast("AudioStream | None", container.streams.best("audio"))
     if stream is None:
         if container.streams.video:
             return container, None
@@ -174,7 +181,6 @@ def open_sound(file: BinaryIO, *, max_s: float) -> tuple[InputContainer, Sound |
     if announced_s is not None and announced_s > max_s:
         container.close()
         raise _too_long(f"{announced_s:.0f} s", max_s)
-    stream.thread_type = "NONE"
     return container, Sound(
         announced_s=announced_s,
         damage=damage,
@@ -194,7 +200,7 @@ def _cut_off(file: BinaryIO) -> str:
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if not head:
-        raise MediaError("media: expected sound, got an empty file", reason="empty_media")
+        raise MediaError("media: expected sound, got an empty file", reason="media_empty")
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         expected = int.from_bytes(head[4:8], "little") + 8
         if n_bytes < expected < 0xFFFFFFFF:  # streams are written with the largest number
@@ -214,7 +220,7 @@ def _too_long(found: str, max_s: float) -> MediaError:
     return MediaError(
         f"media: expected at most {max_s:.0f} s of sound, got {found}",
         hint="Raise speech.max_duration_s to accept it",
-        reason="too_long_media",
+        reason="media_too_long",
     )
 
 

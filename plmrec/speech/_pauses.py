@@ -18,8 +18,7 @@ _MARGIN_DB: Final = 8.0  # speech stands out from the background by at least thi
 _RISE_DB: Final = 1.5 / _FRAMES_PER_S  # how fast the background may grow: 1.5 dB per second
 _PAD: Final = 12  # frames of silence kept on either side of a span: 0.24 s
 _SHORT_PAUSE: Final = 20  # frames, 0.4 s: ends a span that is long enough
-_LONG_PAUSE: Final = 60  # frames, 1.2 s: ends any span
-_MIN_LOUD: Final = 5  # frames, 0.1 s: less sound than this is a click
+_MIN_LOUD: Final = 3  # frames that end 60 ms of sound: with fewer there are but clicks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +39,14 @@ class Span:
         return self.start_s + self.samples.size / SAMPLE_RATE_HZ
 
 
-def cut_at_pauses(chunks: Iterable[Samples], *, max_s: float, min_s: float) -> Iterator[Span]:
+def cut_at_pauses(
+    chunks: Iterable[Samples], *, max_s: float, min_s: float, long_pause_s: float = 1.2
+) -> Iterator[Span]:
     """Cut sound into spans at its pauses and leave out the silence between them.
 
     A frame of 20 ms is loud when it stands 8 dB out of the background, which is followed by its
     minima and may rise by 1.5 dB per second: steady noise and hum are background after a while.
-    A span ends at a pause of 1.2 s, or of 0.4 s once it is ``min_s`` long; one that reaches
+    A span ends at a long pause, or at one of 0.4 s once it is ``min_s`` long; one that reaches
     ``max_s`` is cut at the longest pause in its second half, else at its quietest frame there.
 
     Args:
@@ -53,8 +54,13 @@ def cut_at_pauses(chunks: Iterable[Samples], *, max_s: float, min_s: float) -> I
             sound is cut into chunks makes no difference.
         max_s: Longest span, seconds; bounds the memory.
         min_s: Shorter spans are joined over short pauses, because recognisers like context.
+        long_pause_s: A pause that ends any span, seconds.
     """
-    cutter = _Cutter(max_frames=int(max_s * _FRAMES_PER_S), min_frames=int(min_s * _FRAMES_PER_S))
+    cutter = _Cutter(
+        max_frames=int(max_s * _FRAMES_PER_S),
+        min_frames=int(min_s * _FRAMES_PER_S),
+        long_pause=int(long_pause_s * _FRAMES_PER_S),
+    )
     background: float | None = None
     for frames in _seconds(chunks):
         power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / _FRAME
@@ -88,6 +94,7 @@ class _Cutter:
 
     max_frames: int
     min_frames: int
+    long_pause: int
     n_seen: int = 0
     pause: int = 0  # quiet frames at the end of the open span
     frames: list[Samples] = field(default_factory=list)
@@ -110,7 +117,7 @@ class _Cutter:
         self.levels.append(level)
         self.loud.append(is_loud)
         self.pause = 0 if is_loud else self.pause + 1
-        needed = _SHORT_PAUSE if len(self.frames) >= self.min_frames else _LONG_PAUSE
+        needed = _SHORT_PAUSE if len(self.frames) >= self.min_frames else self.long_pause
         if self.pause >= needed:
             return self.close()
         if len(self.frames) >= self.max_frames:
@@ -127,12 +134,12 @@ class _Cutter:
     def _take(self, n_frames: int) -> Span | None:
         """Cut off the first frames of the open span; the others stay open."""
         first = self.n_seen - len(self.frames)
-        taken, n_loud = self.frames[:n_frames], sum(self.loud[:n_frames])
+        taken, loud = self.frames[:n_frames], self.loud[:n_frames]
         self.frames = self.frames[n_frames:]
         self.levels = self.levels[n_frames:]
         self.loud = self.loud[n_frames:]
         self.pause = min(self.pause, len(self.frames))
-        if n_loud < _MIN_LOUD:
+        if sum(map(all, zip(loud, loud[1:], loud[2:], strict=False))) < _MIN_LOUD:
             return None
         return Span(start_s=first / _FRAMES_PER_S, samples=np.concatenate(taken))
 

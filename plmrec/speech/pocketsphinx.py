@@ -23,6 +23,8 @@ _FRAME_S: Final = 0.01  # PocketSphinx counts in frames of 10 ms
 _PAD_S: Final = 0.15  # silence put around a span, so that its first and last words are whole
 _MAX_WORD_S: Final = 1.5  # what lasts longer is music, not a word
 _MAX_SEGMENT_S: Final = 7.0  # longer segments are cut between words
+_FEW_WORDS: Final = 2  # a word or two alone in a stretch of sound are mostly music or noise
+_CONFIDENCE_OF_FEW: Final = 0.9  # so they must be heard clearly
 _PAUSE_S: Final = 0.5  # a pause between words that ends a segment
 
 
@@ -76,7 +78,8 @@ class PocketSphinx:
                 confidence = math.exp(
                     sum(math.log(max(word.posterior, 1e-9)) for word in words) / len(words)
                 )
-                if confidence >= options.min_confidence:
+                least = _CONFIDENCE_OF_FEW if len(words) <= _FEW_WORDS else options.min_confidence
+                if confidence >= least:
                     yield Segment(
                         start_s=words[0].start_s,
                         end_s=words[-1].end_s,
@@ -91,7 +94,7 @@ class PocketSphinx:
         pcm = (np.clip(padded, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         first_s = span.start_s - _PAD_S
         try:
-            decoder.start_stream()  # forgets the noise of what came before
+            decoder.reinit_feat()  # forgets the noise of what came before
             decoder.start_utt()
             decoder.process_raw(pcm, no_search=False, full_utt=True)
             decoder.end_utt()

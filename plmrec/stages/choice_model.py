@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from plmrec.histories import Bools, Floats, Ints
@@ -21,16 +23,37 @@ class Choices:
         features: float32 (n, n_parts), standardised scores of an item by every part.
         starts: int64 (n_choices,), row of ``features`` where each choice begins; the chosen item
             comes first.
+        weights: float64 (n_choices,), 1 over the user's number of choices, so that users count
+            alike.
     """
 
-    def __init__(self, features: FloatMatrix, starts: Ints) -> None:
+    def __init__(self, features: FloatMatrix, starts: Ints, weights: Floats) -> None:
         self.features = features
         self.starts = starts
+        self.weights = weights
 
     @property
     def n_choices(self) -> int:
         """Number of held-out likes."""
         return len(self.starts)
+
+
+def join_choices(parts: Sequence[Choices], shares: Sequence[float]) -> Choices:
+    """Choices from several splits as one.
+
+    Args:
+        parts: Choices scored by the same parts.
+        shares: Share of the total weight that each gets; they add up to 1.
+    """
+    weights, starts, n_rows = [], [], 0
+    total = sum(choices.weights.sum() for choices in parts)
+    for choices, share in zip(parts, shares, strict=True):
+        own = choices.weights.sum()
+        weights.append(choices.weights * (total * share / own if own else 0.0))
+        starts.append(choices.starts + n_rows)
+        n_rows += len(choices.features)
+    features = np.concatenate([choices.features for choices in parts])
+    return Choices(features, np.concatenate(starts), np.concatenate(weights))
 
 
 def collect_choices(blend: Blend, split: Split, *, n_targets: int, seed: int) -> Choices:
@@ -54,20 +77,25 @@ def collect_choices(blend: Blend, split: Split, *, n_targets: int, seed: int) ->
     targets = split.heldout.keep(mask)
     rows = np.flatnonzero(np.diff(targets.indptr))
     features, sizes = [np.zeros((0, len(blend.parts)), dtype=np.float32)], [0]
+    weights: list[float] = []
     for block in row_blocks(len(rows), targets.n_items):
         users = rows[block]
-        known = np.diff(split.train.indptr)[users] > 0
-        users = users[known]  # users without a history are the fallback's, not the blend's
+        likes = np.diff(split.train.take(users).positives().indptr)
+        users = users[likes > 0]  # the others are the fallback's, not the blend's
         history = split.train.take(users)
         scores = np.stack([blend.part_scores(name, history) for name in blend.parts])
         closed = split.excluded.take(users).seen() | split.heldout.take(users).seen()
         chosen = targets.take(users)
         for row in range(len(users)):
             options = _candidates(scores[:, row], closed[row], rng)
-            for item in chosen.items[chosen.indptr[row] : chosen.indptr[row + 1]]:
+            own = chosen.items[chosen.indptr[row] : chosen.indptr[row + 1]]
+            weights += [1.0 / len(own)] * len(own)
+            for item in own:
                 features.append(scores[:, row, np.append(item, options)].T)
                 sizes.append(len(options) + 1)
-    return Choices(np.concatenate(features), np.cumsum(sizes, dtype=np.int64)[:-1])
+    return Choices(
+        np.concatenate(features), np.cumsum(sizes, dtype=np.int64)[:-1], np.array(weights)
+    )
 
 
 def _candidates(scores: FloatMatrix, closed: Bools, rng: np.random.Generator) -> Ints:
@@ -84,7 +112,7 @@ def fit_weights(choices: Choices, *, prior: Floats, l2: float) -> Floats:
     """Weights that make the choices likeliest: conditional logistic regression.
 
     The probability of an item among its candidates is the softmax of its weighted features.
-    Maximises ``sum(log p(chosen)) - l2 / 2 * |w - prior|²``, which has one maximum.
+    Maximises ``sum(weight * log p(chosen)) - l2 / 2 * |w - prior|²``, which has one maximum.
 
     Args:
         choices: What was chosen from what.
@@ -109,8 +137,9 @@ def fit_weights(choices: Choices, *, prior: Floats, l2: float) -> Floats:
         scores -= np.repeat(np.maximum.reduceat(scores, starts), sizes)
         odds = np.exp(scores)
         total = np.add.reduceat(odds, starts)
-        likelihood = float((scores[starts] - np.log(total)).sum())
-        slope = features[starts].sum(axis=0) - (odds / np.repeat(total, sizes)) @ features
+        likelihood = float(choices.weights @ (scores[starts] - np.log(total)))
+        odds *= np.repeat(choices.weights / total, sizes)
+        slope = choices.weights @ features[starts] - odds @ features
         away = weights - prior
         return 0.5 * l2 * float(away @ away) - likelihood, l2 * away - slope
 

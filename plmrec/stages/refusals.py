@@ -27,9 +27,7 @@ class Refusals:
         self._parts: list[str] = []
         self.reasons: dict[str, Counter[str]] = {}
 
-    def add(
-        self, table: str, *, key: str, reason: str, detail: str, origin: str, raw: str
-    ) -> None:
+    def add(self, table: str, *, key: str, reason: str, detail: str, origin: str, raw: str) -> None:
         """Refuse one row or file."""
         self._waiting.append(
             Refusal(

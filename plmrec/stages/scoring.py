@@ -1,19 +1,17 @@
-"""From a fitted recommender to lists, a block of users at a time."""
+"""From a fitted recommender to lists of items, a block of users at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from plmrec.histories import Histories, Ints
-from plmrec.metrics.lists import top_k
-from plmrec.recommenders.blend import Blend
+from plmrec.metrics.lists import NO_ITEM, top_k
 from plmrec.types import FloatMatrix
 
-_CELLS = 2_000_000  # scores in memory at once per part of a blend: 8 MB
+_CELLS: Final = 2_000_000  # scores in memory at once, per part of a blend: 8 MB
 
 
 class Scorer(Protocol):
@@ -24,23 +22,6 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lists:
-    """The best items of each user, best first.
-
-    Attributes:
-        items: int64 (n_users, k), places in the catalogue; ``NO_ITEM`` where a list is shorter.
-        scores: float32 (n_users, k); -inf where a list is shorter.
-        sources: int64 (n_users, k), which part added most, a place in ``parts``.
-        parts: Names of the recommender's parts; the recommender's own name if it has none.
-    """
-
-    items: Ints
-    scores: FloatMatrix
-    sources: Ints
-    parts: tuple[str, ...]
-
-
 def row_blocks(n_users: int, n_items: int) -> Iterator[Ints]:
     """Rows 0 to n_users in blocks whose scores fit in memory."""
     step = max(1, _CELLS // max(n_items, 1))
@@ -48,35 +29,23 @@ def row_blocks(n_users: int, n_items: int) -> Iterator[Ints]:
         yield np.arange(start, min(start + step, n_users), dtype=np.int64)
 
 
-def recommend_lists(
-    recommender: Scorer,
-    histories: Histories,
-    *,
-    k: int,
-    excluded: Histories | None = None,
-    name: str = "",
-) -> Lists:
-    """Make the list of every user; what the user has seen is left out.
+def list_items(scorer: Scorer, histories: Histories, *, k: int, excluded: Histories) -> Ints:
+    """Make the list of every user.
 
     Args:
-        recommender: Fitted; a blend also says which part added most to each item.
-        histories: What is known of the users.
+        scorer: Fitted.
+        histories: What the scorer is told of the users.
         k: Length of the lists.
-        excluded: What to leave out, the same users; ``histories`` by default.
-        name: Name of a recommender without parts.
+        excluded: What to leave out; the same users in the same order.
+
+    Returns:
+        int64 (n_users, k), places in the catalogue, best first; ``NO_ITEM`` where a list is
+        shorter.
     """
-    shape = (histories.n_users, k)
-    items, sources = np.full(shape, -1, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    scores = np.full(shape, -np.inf, dtype=np.float32)
-    parts = tuple(recommender.options.parts) if isinstance(recommender, Blend) else (name,)
+    items = np.full((histories.n_users, k), NO_ITEM, dtype=np.int64)
+    if not histories.n_items:
+        return items
     for rows in row_blocks(histories.n_users, histories.n_items):
-        block = histories.take(rows)
-        seen = (histories if excluded is None else excluded).take(rows).seen()
-        if isinstance(recommender, Blend):
-            _, added = recommender.score_parts(block)
-            items[rows], scores[rows] = top_k(np.sum(added, axis=0, dtype=np.float32), seen, k)
-            index = np.maximum(items[rows], 0)[None]
-            sources[rows] = np.take_along_axis(added, index, axis=2).argmax(axis=0)
-        else:
-            items[rows], scores[rows] = top_k(recommender.score(block), seen, k)
-    return Lists(items=items, scores=scores, sources=sources, parts=parts)
+        scores = scorer.score(histories.take(rows))
+        items[rows], _ = top_k(scores, excluded.take(rows).seen(), k)
+    return items

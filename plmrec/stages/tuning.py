@@ -14,7 +14,7 @@ from plmrec.histories import Histories, Ints, TrainingData
 from plmrec.recommenders import blend
 from plmrec.splits import Split
 from plmrec.stages.judging import judge_lists
-from plmrec.stages.scoring import Scorer, recommend_lists
+from plmrec.stages.scoring import Scorer, list_items
 
 _ONLY_SCORING: Final = frozenset({"decay_items", "last_items"})  # changed without fitting again
 
@@ -30,13 +30,13 @@ class Trial:
         part: Name of the part.
         option: What was changed; empty for the part as it came.
         value: To what.
-        metric: NDCG@k on the validation split.
+        ndcg: NDCG@k on the validation split.
     """
 
     part: str
     option: str
     value: JsonValue
-    metric: float
+    ndcg: float
 
 
 def draw_judged(split: Split, n_users: int, *, seed: int) -> Ints:
@@ -51,8 +51,8 @@ def measure(scorer: Scorer, split: Split, rows: Ints, k: int) -> float:
     if not len(rows):
         return 0.0
     histories, excluded = split.train.take(rows), split.excluded.take(rows)
-    lists = recommend_lists(scorer, histories, k=k, excluded=excluded)
-    return judge_lists(lists.items, split, rows).means()[f"ndcg@{k}"]
+    items = list_items(scorer, histories, k=k, excluded=excluded)
+    return judge_lists(items, split, rows).means()[f"ndcg@{k}"]
 
 
 def usable_parts(options: blend.Options, histories: Histories) -> dict[str, blend.Part]:
@@ -76,7 +76,7 @@ def count_steps(parts: Mapping[str, blend.Part], grid: Grid) -> int:
     return sum(1 + len(grid.get(part.backend, {})) for part in parts.values())
 
 
-def tune_parts(
+def tune_parts(  # noqa: PLR0913
     data: TrainingData,
     split: Split,
     *,
@@ -106,7 +106,7 @@ def tune_parts(
         best = part
         model = _fit(part, data)
         top = measure(model, split, rows, k)
-        trials.append(Trial(part=name, option="", value=None, metric=top))
+        trials.append(Trial(part=name, option="", value=None, ndcg=top))
         step()
         for option, values in grid.get(part.backend, {}).items():
             for value in values:
@@ -115,7 +115,7 @@ def tune_parts(
                 other = blend.Part(backend=part.backend, options={**best.options, option: value})
                 tried = _reread(other, model) if option in _ONLY_SCORING else _fit(other, data)
                 metric = measure(tried, split, rows, k)
-                trials.append(Trial(part=name, option=option, value=value, metric=metric))
+                trials.append(Trial(part=name, option=option, value=value, ndcg=metric))
                 if metric > top:
                     top, best, model = metric, other, tried
             step()

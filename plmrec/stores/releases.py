@@ -116,6 +116,21 @@ class ReleaseStore:
         found = self._select("WHERE input_digest = %s", input_digest)
         return found[0] if found else None
 
+    def is_due_again(self, version: int) -> bool:
+        """Tell whether a retired release, whose inputs came back, deserves to be judged again.
+
+        It does when others were made since and it was only replaced; not when it was rejected or
+        rolled back.
+        """
+        with self._pool.connection() as conn:
+            row = conn.execute(
+                "SELECT state = 'retired' AND version < (SELECT max(version) FROM release)"
+                " AND coalesce(decision ->> 'verdict', '') IN ('', 'promote', 'superseded')"
+                " FROM release WHERE version = %s",
+                (version,),
+            ).fetchone()
+        return bool(row and row[0])
+
     def previous(self) -> int | None:
         """Version of the release that a rollback would bring back, if any.
 

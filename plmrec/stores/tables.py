@@ -46,7 +46,9 @@ USERS: Final = pa.schema([("user_id", pa.string()), ("attributes", pa.string())]
 TRANSCRIPTS: Final = pa.schema(
     [
         ("item_id", pa.string()),
-        ("status", pa.string()),  # subtitles, speech, no_speech, no_audio, none, refused
+        # subtitles, speech: has text; no_speech, no_audio, none: has none, which is no fault;
+        # refused: every file that could have given text was refused, see problems
+        ("status", pa.string()),
         ("backend", pa.string()),  # name and version of what produced the text
         ("language", pa.string()),
         ("media_s", pa.float64()),  # seconds of media decoded
@@ -59,6 +61,18 @@ TRANSCRIPTS: Final = pa.schema(
                         ("end_s", pa.float64()),
                         ("text", pa.string()),
                         ("confidence", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        (
+            "problems",  # with the item's files; those of a refused item say why
+            pa.list_(
+                pa.struct(
+                    [
+                        ("reason", pa.string()),  # code of the quarantine
+                        ("detail", pa.string()),
+                        ("origin", pa.string()),  # the file
                     ]
                 )
             ),

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import fsspec
 import pyarrow as pa
@@ -85,6 +85,20 @@ class Workspace:
         """
         try:
             return bytes(self._fs.cat_file(self.path(*parts)))
+        except FileNotFoundError as err:
+            raise MissingStageError(
+                f"workspace: expected {'/'.join(parts)} in {self.root}, found no such file",
+                hint="Run the stage that writes it first",
+            ) from err
+
+    def open(self, *parts: str) -> BinaryIO:
+        """Open a file for reading, seekable; the caller closes it.
+
+        Raises:
+            MissingStageError: It is not there.
+        """
+        try:
+            return cast(BinaryIO, self._fs.open(self.path(*parts), "rb"))
         except FileNotFoundError as err:
             raise MissingStageError(
                 f"workspace: expected {'/'.join(parts)} in {self.root}, found no such file",

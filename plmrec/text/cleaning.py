@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Final
 
 _MAX_ROUNDS: Final = 6  # markup nested deeper than this is not text but an attack
@@ -43,13 +44,7 @@ def clean_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and not any(mark in text for mark in "<&_("):
         return " ".join(text.split())
-    for _ in range(_MAX_ROUNDS):
-        cleaned = _clean_once(text)
-        if cleaned == text:
-            return cleaned
-        text = cleaned
-    # Still changing: take away what markup is made of.
-    return _tidy(re.sub(r"[<>&_]|\(qv\)", " ", text))
+    return _until_stable(text, _clean_once)
 
 
 def clean_line(text: str) -> str:
@@ -59,7 +54,9 @@ def clean_line(text: str) -> str:
         >>> clean_line(" The  <i>Sea</i>\nof grass ")
         'The Sea of grass'
     """
-    return " ".join(clean_text(text).split())
+    if text.isascii() and text.isprintable() and not any(mark in text for mark in "<&_("):
+        return " ".join(text.split())
+    return " ".join(_until_stable(text, lambda part: " ".join(_clean_once(part).split())).split())
 
 
 def clean_id(text: str) -> str:
@@ -78,6 +75,16 @@ def clean_id(text: str) -> str:
     if text.endswith(".0") and text[:-2].isdecimal() and text.isascii():
         return text[:-2]  # a whole number that passed through a column of floats
     return text
+
+
+def _until_stable(text: str, step: Callable[[str], str]) -> str:
+    """Repeat a step, as what it takes away may have hidden more of the same."""
+    for _ in range(_MAX_ROUNDS):
+        cleaned = step(text)
+        if cleaned == text:
+            return cleaned
+        text = cleaned
+    return _tidy(re.sub(r"[<>&_]|\(qv\)", " ", text))  # take away what markup is made of
 
 
 def _clean_once(text: str) -> str:

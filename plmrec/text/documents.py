@@ -1,14 +1,44 @@
-"""An item's document: what is written about it and what is said in it, as one text."""
+"""An item's document: the facts about it, what is written about it, and what is said in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import NamedTuple
 
 from plmrec.digests import digest_json
 from plmrec.text.passages import TokenCounter, cut_segments, cut_text, thin_out
 from plmrec.types import Passage, Segment
+
+
+class Part(StrEnum):
+    """What a passage was cut from."""
+
+    HEADER = "header"
+    DESCRIPTION = "description"
+    SPEECH = "speech"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemText:
+    """What is known of an item in words.
+
+    Attributes:
+        title: The item's title.
+        year: When it was published.
+        description: What is written about it.
+        genres: Such as ``Drama``.
+        creators: Directors, authors, hosts, brands.
+        cast: Names, most important first; those that should count.
+    """
+
+    title: str
+    year: int | None = None
+    description: str = ""
+    genres: tuple[str, ...] = ()
+    creators: tuple[str, ...] = ()
+    cast: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,82 +47,75 @@ class Document:
 
     Attributes:
         title: Never empty.
-        written: Title, genres, description, creators and the first names of the cast, as
-            sentences; never empty.
+        header: Title with year, genres, creators and the first names of the cast, as sentences;
+            never empty.
+        description: What is written about it; may be empty.
         spoken: The transcript's segments that have words, by start time.
     """
 
     title: str
-    written: str
+    header: str
+    description: str = ""
     spoken: tuple[Segment, ...] = ()
 
     @property
     def text(self) -> str:
-        """All words, what was written first; a blank line stands between the two parts."""
+        """All words; a blank line stands between header, description and speech."""
         said = " ".join(segment.text for segment in self.spoken)
-        return f"{self.written}\n\n{said}" if said else self.written
+        return "\n\n".join(part for part in (self.header, self.description, said) if part)
 
     @property
     def digest(self) -> str:
         """Identity of the words and of when they were spoken."""
         spoken = [[segment.start_s, segment.end_s, segment.text] for segment in self.spoken]
-        return digest_json({"title": self.title, "written": self.written, "spoken": spoken})
+        return digest_json([self.title, self.header, self.description, spoken])
 
 
 class Chunk(NamedTuple):
     """A passage and what the encoder reads for it.
 
     Attributes:
+        part: What it was cut from.
         passage: What a reader is shown.
         encoded: The same words; behind the item's title, unless the passage begins with it.
     """
 
+    part: Part
     passage: Passage
     encoded: str
 
 
-def compose_document(
-    *,
-    title: str,
-    description: str | None = None,
-    genres: Sequence[str] = (),
-    creators: Sequence[str] = (),
-    cast: Sequence[str] = (),
-    segments: Sequence[Segment] = (),
-) -> Document:
+def compose_document(about: ItemText, segments: Sequence[Segment] = ()) -> Document:
     """Put the parts of an item into one document.
 
-    Genres stand before the description and names after it, so that a text cut at the end loses
-    names first. White space is made single; parts without words are left out.
+    The facts about an item stay apart from its description: they are what tells one item's taste
+    from another's, and in one vector with a long text they would drown. White space is made
+    single; parts without words are left out.
 
     Args:
-        title: The item's title; when it has no words, ``Untitled`` stands for it.
-        description: What is written about it.
-        genres: Such as ``Drama``.
-        creators: Directors, authors, hosts, brands.
-        cast: Names, most important first; give only those that should count.
-        segments: What is said in it.
+        about: What is known of the item; a title without words becomes ``Untitled``.
+        segments: What is said in it, in any order.
+
+    Example:
+        >>> compose_document(ItemText(title="Alien", year=1979, genres=("Horror",))).header
+        'Alien (1979). Horror.'
     """
-    name = _tidy(title) or "Untitled"
-    sentences = [
-        _sentence(name),
-        _sentence(_listed(genres)),
-        _sentence(_tidy(description or "")),
-        _sentence(_listed(creators), before="By "),
-        _sentence(_listed(cast), before="With "),
-    ]
+    name = _tidy(about.title) or "Untitled"
+    year = "" if about.year is None or str(about.year) in name else f" ({about.year})"
+    sentences = (
+        _sentence(name + year),
+        _sentence(_listed(about.genres)),
+        _sentence(_listed(about.creators), before="By "),
+        _sentence(_listed(about.cast), before="With "),
+    )
     spoken = (
-        Segment(
-            start_s=segment.start_s,
-            end_s=segment.end_s,
-            text=_tidy(segment.text),
-            confidence=segment.confidence,
-        )
+        replace(segment, text=_tidy(segment.text))
         for segment in sorted(segments, key=lambda segment: (segment.start_s, segment.end_s))
     )
     return Document(
         title=name,
-        written=" ".join(sentence for sentence in sentences if sentence),
+        header=" ".join(sentence for sentence in sentences if sentence),
+        description=_tidy(about.description),
         spoken=tuple(segment for segment in spoken if segment.text),
     )
 
@@ -105,12 +128,12 @@ def cut_document(
     max_passages: int,
     count_tokens: TokenCounter,
 ) -> list[Chunk]:
-    """Cut a document into passages: the written ones first, then the spoken ones.
+    """Cut a document into passages: header, description, speech, in this order.
 
     Args:
         document: The document.
         max_tokens: Largest text to encode, tokens; >= 8.
-        overlap_tokens: Tokens two neighbours share at most.
+        overlap_tokens: Tokens two neighbours of one part share at most.
         max_passages: Of a longer document, passages evenly spread over it are kept; >= 1.
         count_tokens: Counts the tokens of each text.
 
@@ -119,23 +142,30 @@ def cut_document(
     """
     context = _context(document.title, max_tokens=max_tokens, count_tokens=count_tokens)
     room = max_tokens - count_tokens([context])[0]
-    first, *rest = cut_text(
-        document.written, max_tokens=max_tokens, overlap_tokens=0, count_tokens=count_tokens
+    head, *rest = cut_text(
+        document.header, max_tokens=max_tokens, overlap_tokens=0, count_tokens=count_tokens
     )
-    written = cut_text(
-        " ".join(passage.text for passage in rest),
-        max_tokens=room,
-        overlap_tokens=overlap_tokens,
-        count_tokens=count_tokens,
-    )
-    spoken = cut_segments(
+    cut: dict[Part, list[Passage]] = {
+        part: cut_text(
+            text, max_tokens=room, overlap_tokens=overlap_tokens, count_tokens=count_tokens
+        )
+        for part, text in (
+            (Part.HEADER, " ".join(passage.text for passage in rest)),
+            (Part.DESCRIPTION, document.description),
+        )
+    }
+    cut[Part.SPEECH] = cut_segments(
         document.spoken,
         max_tokens=room,
         overlap_tokens=overlap_tokens,
         count_tokens=count_tokens,
     )
-    kept = thin_out([first, *written, *spoken], max_passages)
-    return [Chunk(first, first.text), *(Chunk(p, f"{context} {p.text}") for p in kept[1:])]
+    chunks = [Chunk(Part.HEADER, head, head.text)] + [
+        Chunk(part, passage, f"{context} {passage.text}")
+        for part, passages in cut.items()
+        for passage in passages
+    ]
+    return thin_out(chunks, max_passages)
 
 
 def _context(title: str, *, max_tokens: int, count_tokens: TokenCounter) -> str:

@@ -6,10 +6,11 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from plmrec.types import Passage, Segment
 
+T = TypeVar("T")
 TokenCounter: TypeAlias = Callable[[Sequence[str]], list[int]]
 
 # After a mark that ends a sentence, with closing quotes, up to the next word; or at a line break.
@@ -73,19 +74,17 @@ def cut_segments(
     return _passages(units, max_tokens, overlap_tokens, count_tokens)
 
 
-def thin_out(passages: Sequence[Passage], limit: int) -> list[Passage]:
+def thin_out(passages: Sequence[T], limit: int) -> list[T]:
     """Keep at most ``limit`` passages: the first, and others evenly spread over the rest.
 
     Example:
-        >>> [p.text for p in thin_out([Passage(text=t) for t in "abcdefg"], 3)]
+        >>> thin_out("abcdefg", 3)
         ['a', 'd', 'g']
     """
     if len(passages) <= limit:
         return list(passages)
-    if limit == 1:
-        return [passages[0]]
-    last = len(passages) - 1
-    return [passages[number * last // (limit - 1)] for number in range(limit)]
+    last, steps = len(passages) - 1, max(limit - 1, 1)
+    return [passages[number * last // steps] for number in range(limit)]
 
 
 def _units(

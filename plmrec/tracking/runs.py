@@ -85,6 +85,11 @@ class Run:
         with translated("log an artifact"):
             self.client.log_text(self.run_id, text, file)
 
+    def artifact_url(self, path: str) -> str:
+        """URL of a file or folder among the run's artifacts."""
+        with translated("read the run"):
+            return f"{self.client.get_run(self.run_id).info.artifact_uri}/{path}"
+
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags on the run."""
         with translated("tag the run"):
@@ -123,6 +128,17 @@ def open_run(
         status = "FINISHED"
     finally:
         _end(client, run_id, status)
+
+
+def experiment_of(client: MlflowClient, run_id: str) -> str:
+    """Id of the experiment that a run belongs to; empty when the run is gone."""
+    try:
+        return str(client.get_run(run_id).info.experiment_id)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            with translated("read the run"):
+                raise
+        return ""
 
 
 def metric_name(name: str) -> str:

@@ -7,27 +7,31 @@ state into an answer, so that nothing is pickled and the code that answers is pl
 from __future__ import annotations
 
 import importlib
-import warnings
+from typing import Any
 
+import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # types are in the signature, not in hints
 
-    class ServedFolder(PythonModel):
-        """Answers with the function that the configuration names as ``module:function``."""
+class ServedFolder(PythonModel):
+    """Answers with the function that the configuration names as ``module:function``."""
 
-        def load_context(self, context: PythonModelContext) -> None:
-            """Load the state: ``function(folder)`` returns the one that answers."""
-            module, _, function = str(context.model_config["loader"]).partition(":")
-            load = getattr(importlib.import_module(module), function)
-            self._answer = load(context.artifacts["state"])
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the state: ``function(folder)`` returns the one that answers."""
+        module, _, function = str(context.model_config["loader"]).partition(":")
+        load = getattr(importlib.import_module(module), function)
+        self._answer = load(context.artifacts["state"])
 
-        # MLflow reads hints as a schema and warns of any it cannot use, so there are none.
-        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001,ANN201
-            """Answer a frame of questions with a frame of answers, one row each."""
-            return self._answer(model_input, **(params or {}))
+    # MLflow reads the hint of model_input, and warns of any it cannot turn into a schema.
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> Any:
+        """Answer a frame of questions with a frame of answers, one row each."""
+        return self._answer(model_input, **(params or {}))
 
 
 set_model(ServedFolder())

@@ -85,9 +85,7 @@ def test_counts_tokens_without_special_tokens(encoder: Encoder) -> None:
     assert encoder.count_tokens(["", "bread", "the king and the sea"]) == [0, 1, 5]
 
 
-def test_built_twice_it_is_the_same_encoder(
-    encoder: Encoder, build: Callable[[], Encoder]
-) -> None:
+def test_built_twice_it_is_the_same_encoder(encoder: Encoder, build: Callable[[], Encoder]) -> None:
     again = build()
     assert again.fingerprint == encoder.fingerprint
     np.testing.assert_allclose(again.encode(TEXTS), encoder.encode(TEXTS), atol=1e-6)

@@ -376,7 +376,7 @@ with open_database(dsn) as pool:
     )
     refresh_index(
         pool=pool, release=ReleaseStore(pool).in_state("champion"), sources=sources,
-        index=IndexParams(m=48, ef_construction=400), seed=7,
+        index=IndexParams(m=24, ef_construction=100), seed=7,
         on_progress=lambda done, total: print(done, flush=True),
     )
 """
@@ -387,9 +387,9 @@ def test_a_refresh_killed_halfway_leaves_the_live_index_and_is_made_good(
     pool, tmp_path, database_dsn, kill_after
 ):
     crown(pool, 1)
-    embedded = Embedded(str(tmp_path / "ws"), n_items=1200, dim=64)
+    embedded = Embedded(str(tmp_path / "ws"), n_items=1000, dim=64)
     embedded.write()
-    index = IndexParams(m=48, ef_construction=400)
+    index = IndexParams(m=24, ef_construction=100)
     undisturbed = refresh(pool, embedded, index=index)
     embedded.reword(0)
     embedded.write()

@@ -5,10 +5,35 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-_WORDS = (
-    "the a of and in space ship crew storm love paris baker bread secret agent king sea music "
-    "robot dream city night river . , ! ?"
-).split()
+_WORDS = [
+    "the",
+    "a",
+    "of",
+    "and",
+    "in",
+    "space",
+    "ship",
+    "crew",
+    "storm",
+    "love",
+    "paris",
+    "baker",
+    "bread",
+    "secret",
+    "agent",
+    "king",
+    "sea",
+    "music",
+    "robot",
+    "dream",
+    "city",
+    "night",
+    "river",
+    ".",
+    ",",
+    "!",
+    "?",
+]
 
 
 def save_bert(folder: Path, *, seed: int = 0, pooling: str | None = "mean_tokens") -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -203,10 +204,28 @@ def test_shards_embedded_one_by_one_add_up_to_the_whole(tmp_settings: Settings) 
     assert nothing["digest"] == merged["digest"]
 
 
+class _Killed(BaseException):
+    """Stands for SIGKILL: nothing in plmrec catches it."""
+
+
 @pytest.mark.parametrize("n_writes", range(10))
-def test_a_run_killed_at_any_write_and_repeated_is_as_if_undisturbed(
-    tmp_settings: Settings, n_writes: int
+def test_a_run_that_dies_at_any_write_and_is_repeated_is_as_if_undisturbed(
+    tmp_settings: Settings, monkeypatch: pytest.MonkeyPatch, n_writes: int
 ) -> None:
+    def embed_and_die(params: Params) -> None:
+        """Embed, and die instead of write number n."""
+        left = iter(range(n_writes))
+        write = Workspace.write_bytes
+
+        def write_or_die(self: Workspace, data: bytes, *parts: str) -> None:
+            if next(left, None) is None:
+                raise _Killed
+            write(self, data, *parts)
+
+        with monkeypatch.context() as patch, contextlib.suppress(_Killed):
+            patch.setattr(Workspace, "write_bytes", write_or_die)
+            app.embed(settings=tmp_settings, params=params)
+
     before, params = make_params(header_share=0.3), make_params(header_share=0.8)
     undisturbed = tmp_settings.model_copy(update={"workspace": tmp_settings.workspace + "-whole"})
     write_dataset(undisturbed, ITEMS[2:])
@@ -215,19 +234,21 @@ def test_a_run_killed_at_any_write_and_repeated_is_as_if_undisturbed(
     write_dataset(tmp_settings, ITEMS[:-2])
     app.embed(settings=tmp_settings, params=before)
     write_dataset(tmp_settings, ITEMS[2:])
-    _embed_and_die(tmp_settings, params, n_writes)
+    embed_and_die(params)
     app.embed(settings=tmp_settings, params=params)
     assert digests(tmp_settings, params) == digests(undisturbed, params)
 
-    _embed_and_die(tmp_settings, before, n_writes)  # and back, before the change was finished
-    report = app.embed(settings=tmp_settings, params=params)
+    embed_and_die(before)  # turned back in the middle
+    app.embed(settings=tmp_settings, params=params)
     assert digests(tmp_settings, params) == digests(undisturbed, params)
     assert vectors_by_item(tmp_settings, params) == vectors_by_item(undisturbed, params)
-    assert report["out"] == 10
 
 
-def _embed_and_die(settings: Settings, params: Params, n_writes: int) -> None:
-    """Embed in a process that kills itself with SIGKILL in the middle of write number n."""
+def test_a_run_killed_between_passages_and_item_vectors_is_finished_by_the_next(
+    tmp_settings: Settings,
+) -> None:
+    params = make_params()
+    write_dataset(tmp_settings, ITEMS)
     code = f"""
 import os, signal
 from plmrec.app import embed
@@ -235,21 +256,27 @@ from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stores.workspace import Workspace
 
-write, done = Workspace.write_bytes, []
+write = Workspace.write_bytes
 
 def write_or_die(self, data, *parts):
-    if len(done) == {n_writes}:
+    if parts[0].endswith("/items"):
         os.kill(os.getpid(), signal.SIGKILL)
-    done.append(parts)
     write(self, data, *parts)
 
 Workspace.write_bytes = write_or_die
 params = Params.model_validate_json({params.model_dump_json()!r})
-embed.embed(settings=Settings(workspace={settings.workspace!r}), params=params)
+embed.embed(settings=Settings(workspace={tmp_settings.workspace!r}), params=params)
 """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
-    assert done.returncode in (0, -signal.SIGKILL)
+    assert done.returncode == -signal.SIGKILL
+    report = app.embed(settings=tmp_settings, params=params)
+    assert report["computed"] == 12
+    after = digests(tmp_settings, params)
+    fresh = tmp_settings.model_copy(update={"workspace": tmp_settings.workspace + "-fresh"})
+    write_dataset(fresh, ITEMS)
+    app.embed(settings=fresh, params=params)
+    assert digests(fresh, params) == after
 
 
 def test_without_transcripts_it_says_what_to_run(tmp_settings: Settings) -> None:

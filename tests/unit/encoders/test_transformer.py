@@ -107,7 +107,8 @@ def test_prefixes_stand_before_passages_and_queries(bert: Path, bert_copy: Path)
 
 
 @pytest.mark.parametrize(
-    "options", [{"pooling": "cls"}, {"max_tokens": 8}, {"passage_prefix": "x"}, {"query_prefix": "x"}]
+    "options",
+    [{"pooling": "cls"}, {"max_tokens": 8}, {"passage_prefix": "x"}, {"query_prefix": "x"}],
 )
 def test_an_option_that_changes_vectors_changes_the_fingerprint(
     bert: Path, options: dict[str, object]

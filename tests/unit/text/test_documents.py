@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plmrec.text.documents import Chunk, Document, compose_document, cut_document
+from plmrec.text.documents import Chunk, Document, ItemText, Part, compose_document, cut_document
 from plmrec.types import Segment
 
 
@@ -27,68 +27,77 @@ def speech(*texts: str) -> list[Segment]:
     ]
 
 
-def test_a_document_holds_every_part_as_a_sentence() -> None:
-    document = compose_document(
+def compose(segments: Sequence[Segment] = (), **about: object) -> Document:
+    return compose_document(ItemText(**about), segments)
+
+
+def test_a_document_holds_facts_description_and_speech() -> None:
+    document = compose(
+        speech("to infinity", "", "and beyond"),
         title="Toy  Story",
-        description="A doll is jealous!",
-        genres=["Comedy", "Family"],
-        creators=["John Lasseter"],
-        cast=["Tom Hanks", " "],
-        segments=speech("to infinity", "", "and beyond"),
+        year=1995,
+        description="A doll\nis jealous!",
+        genres=("Comedy", "Family"),
+        creators=("John Lasseter",),
+        cast=("Tom Hanks", " "),
     )
-    for part in ("Toy Story.", "Comedy, Family.", "A doll is jealous!", "John Lasseter", "Tom Hanks"):
-        assert part in document.written
-    assert document.text.endswith("\n\nto infinity and beyond")
-    assert len(document.spoken) == 2
+    assert document.text == (
+        "Toy Story (1995). Comedy, Family. By John Lasseter. With Tom Hanks."
+        "\n\nA doll is jealous!"
+        "\n\nto infinity and beyond"
+    )
+    assert [chunk.part for chunk in cut(document)] == [Part.HEADER, Part.DESCRIPTION, Part.SPEECH]
+
+
+def test_a_title_that_names_the_year_does_not_get_it_twice() -> None:
+    assert compose(title="Toy Story (1995)", year=1995).header == "Toy Story (1995)."
+    assert compose(title="Who is it?", year=None).header == "Who is it?"
 
 
 def test_an_item_without_any_text_but_a_title_is_its_title() -> None:
-    document = compose_document(title="Alien", description=" \n ")
+    document = compose(title="Alien", description=" \n ")
     assert document.text == "Alien."
     assert [chunk.encoded for chunk in cut(document)] == ["Alien."]
 
 
 def test_a_title_without_words_still_gives_a_passage() -> None:
-    assert len(cut(compose_document(title=" "))) == 1
+    assert len(cut(compose(title=" "))) == 1
 
 
-def test_the_first_passage_begins_with_the_title_and_the_others_are_encoded_behind_it() -> None:
-    document = compose_document(
+def test_passages_after_the_first_are_encoded_behind_the_title() -> None:
+    document = compose(
+        speech("the crew wakes up", "the captain is gone"),
         title="Star Ship",
         description="One two three four five six. Seven eight nine ten eleven twelve thirteen.",
-        segments=speech("the crew wakes up", "the captain is gone"),
     )
     first, *others = cut(document, max_tokens=10)
-    assert first.encoded == first.passage.text
-    assert first.passage.text.startswith("Star Ship.")
+    assert first.encoded == first.passage.text == "Star Ship."
     assert all(chunk.encoded == f"Star Ship. {chunk.passage.text}" for chunk in others)
-    spoken = [chunk.passage for chunk in others if chunk.passage.start_s is not None]
-    assert [(p.text, p.start_s, p.end_s) for p in spoken] == [
+    assert [(c.passage.text, c.passage.start_s, c.passage.end_s) for c in others[2:]] == [
         ("the crew wakes up the captain is gone", 0.0, 19.0)
     ]
 
 
 def test_everything_encoded_fits_even_behind_an_endless_title() -> None:
-    document = compose_document(
-        title="word " * 90, description="text " * 90, segments=speech("said " * 500)
+    document = compose(
+        speech("said " * 500), title="word " * 90, description="text " * 90, cast=("name",) * 90
     )
     chunks = cut(document)
     assert max(count_words([chunk.encoded for chunk in chunks])) <= 16
-    spoken = [chunk.passage.text for chunk in chunks if chunk.passage.start_s is not None]
+    spoken = [chunk.passage.text for chunk in chunks if chunk.part == Part.SPEECH]
     assert sum(count_words(spoken)) == 500
 
 
 def test_an_enormous_text_is_bounded() -> None:
-    document = compose_document(title="Epic", segments=speech(*(["some words"] * 10_000)))
-    chunks = cut(document, max_passages=7)
+    chunks = cut(compose(speech(*(["some words"] * 10_000)), title="Epic"), max_passages=7)
     assert len(chunks) == 7
-    assert chunks[0].passage.start_s is None
+    assert chunks[0].part == Part.HEADER
     assert chunks[-1].passage.end_s == 10.0 * 9_999 + 9
 
 
 def test_the_digest_changes_with_words_and_with_times() -> None:
-    base = compose_document(title="A", segments=speech("hello"))
-    same = compose_document(title=" A ", segments=speech("hello "))
-    later = compose_document(title="A", segments=[Segment(start_s=1, end_s=2, text="hello")])
+    base = compose(speech("hello"), title="A")
+    same = compose(speech("hello "), title=" A ")
+    later = compose([Segment(start_s=1, end_s=2, text="hello")], title="A")
     assert base.digest == same.digest
-    assert len({base.digest, later.digest, compose_document(title="A").digest}) == 3
+    assert len({base.digest, later.digest, compose(title="A").digest}) == 3

@@ -1,0 +1,99 @@
+"""Opens the tables of the workspace that recommenders read: items, vectors and histories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plmrec.app.context import Context
+from plmrec.digests import shard_of
+from plmrec.histories import Catalogue, Histories, TrainingData
+from plmrec.recommend.reasons import ItemFacts
+from plmrec.stages import training_data as stage
+from plmrec.stores.tables import (
+    interactions_table,
+    item_vectors_table,
+    items_table,
+    users_table,
+)
+
+_COLUMNS = ("user_id", "item_id", "event", "value", "timestamp")
+
+
+def load_data(context: Context, fingerprint: str) -> TrainingData:
+    """Load everything a recommender is fitted on, with the vectors of one encoder."""
+    n_shards = context.params.shards
+    return stage.load_training_data(
+        items=items_table(context.workspace, n_shards),
+        interactions=interactions_table(context.workspace, n_shards),
+        vectors=item_vectors_table(context.workspace, n_shards, fingerprint),
+        feedback=context.params.feedback,
+    )
+
+
+def load_catalogue(context: Context, fingerprint: str) -> Catalogue:
+    """Load all items of the dataset, with the vectors of one encoder."""
+    n_shards = context.params.shards
+    return stage.load_catalogue(
+        items_table(context.workspace, n_shards),
+        item_vectors_table(context.workspace, n_shards, fingerprint),
+    )
+
+
+def load_history(context: Context, catalogue: Catalogue, user: str) -> Histories:
+    """Load what one user did: one row, empty for an unknown user; reads one shard."""
+    table = interactions_table(context.workspace, context.params.shards)
+    shard = table.read(table.shards[shard_of(user, table.n_shards)], _COLUMNS)
+    rows = shard.filter(pc.equal(shard.column("user_id"), user)) if _is_text(user) else shard[:0]
+    if not rows.num_rows:
+        return Histories.empty((user,), catalogue.n_items)
+    item_ids = pa.array(catalogue.item_ids, pa.string())
+    return stage.shard_histories(rows, item_ids, catalogue, context.params.feedback)
+
+
+def load_everyone(context: Context, catalogue: Catalogue) -> Histories:
+    """Load what every user did, sorted by id; users who did nothing yet have an empty row."""
+    n_shards = context.params.shards
+    interactions = interactions_table(context.workspace, n_shards)
+    histories = stage.load_histories(interactions, catalogue, context.params.feedback)
+    known = set(histories.user_ids)
+    others: set[str] = set()
+    for table in (users_table(context.workspace, n_shards), interactions):
+        for shard in table.shards:
+            ids = pc.unique(table.read(shard, ["user_id"]).column("user_id"))
+            others.update(each for each in ids.to_pylist() if each not in known)
+    ids = [*histories.user_ids, *others]
+    ends = np.full(len(others), histories.indptr[-1], dtype=np.int64)
+    everyone = replace(
+        histories, user_ids=tuple(ids), indptr=np.concatenate([histories.indptr, ends])
+    )
+    return everyone.take(np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64))
+
+
+def item_facts(context: Context, catalogue: Catalogue) -> list[ItemFacts]:
+    """Load what reasons may say of each item, in the order of the catalogue."""
+    table = items_table(context.workspace, context.params.shards)
+    places = catalogue.positions()
+    facts = [ItemFacts(item_id=item_id, title=item_id) for item_id in catalogue.item_ids]
+    for row in table.rows(["item_id", "title", "genres", "creators"]):
+        place = places.get(row["item_id"])
+        if place is not None:
+            facts[place] = ItemFacts(
+                item_id=row["item_id"],
+                title=row["title"] or row["item_id"],
+                genres=tuple(row["genres"] or ()),
+                creators=tuple(row["creators"] or ()),
+            )
+    return facts
+
+
+def _is_text(user: str) -> bool:
+    """Tell whether an id is valid Unicode, as all ids of a dataset are."""
+    try:
+        user.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

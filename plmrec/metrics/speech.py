@@ -1,0 +1,95 @@
+"""How well speech was recognised: word and character error rates."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from plmrec.errors import ShapeError
+
+_APOSTROPHES: Final = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
+_NOT_IN_WORDS: Final = re.compile(r"[^\w' ]|_")
+_LOOSE_APOSTROPHE: Final = re.compile(r"(?<!\w)'|'(?!\w)")
+
+
+class SpeechErrors(NamedTuple):
+    """Errors of hypotheses against references, counted after ``normalise_words``.
+
+    Attributes:
+        wer: Word error rate: (substitutions + deletions + insertions) / words said. In [0, inf);
+            nan when nothing was said and nothing was heard, inf when words were heard in silence.
+        cer: The same of characters, spaces included.
+        n_words: Words said.
+        substitutions: Words heard as another one.
+        deletions: Words not heard.
+        insertions: Words heard that were not said.
+    """
+
+    wer: float
+    cer: float
+    n_words: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
+def normalise_words(text: str) -> str:
+    """Reduce a text to what can be heard: lower-case words with single spaces between.
+
+    Punctuation goes, a hyphen parts two words, an apostrophe inside a word stays. Numbers are
+    not spelled out: references should spell them as spoken.
+
+    Example:
+        >>> normalise_words("Lower-case letters; that's it.")
+        "lower case letters that's it"
+    """
+    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold()
+    text = _LOOSE_APOSTROPHE.sub(" ", _NOT_IN_WORDS.sub(" ", text.replace("\n", " ")))
+    return " ".join(text.split())
+
+
+def speech_errors(references: Sequence[str], hypotheses: Sequence[str]) -> SpeechErrors:
+    """Count errors over all pairs together, so that long texts weigh more than short ones.
+
+    Args:
+        references: What was said, one text per recording.
+        hypotheses: What was heard, in the same order.
+
+    Raises:
+        ShapeError: There are not as many hypotheses as references.
+
+    Source: Morris, Maier, Green, 2004, "From WER and RIL to MER and WIL"; counted by jiwer.
+
+    Example:
+        >>> speech_errors(["the cat sat"], ["the cat sat down"]).insertions
+        1
+    """
+    import jiwer
+
+    if len(references) != len(hypotheses):
+        raise ShapeError(f"speech: expected {len(references)} hypotheses, got {len(hypotheses)}")
+    said = [normalise_words(text) for text in references]
+    heard = [normalise_words(text) for text in hypotheses]
+    unsaid = [text for reference, text in zip(said, heard, strict=True) if not reference]
+    pairs = [pair for pair in zip(said, heard, strict=True) if pair[0]]
+    extra_words, extra_chars = sum(len(text.split()) for text in unsaid), sum(map(len, unsaid))
+    n_chars = sum(len(reference) for reference, _ in pairs)
+    if not pairs:
+        rate = math.inf if extra_words else math.nan
+        return SpeechErrors(rate, rate, 0, 0, 0, extra_words)
+    words = jiwer.process_words([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    chars = jiwer.process_characters([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    n_words = words.hits + words.substitutions + words.deletions
+    insertions = words.insertions + extra_words
+    char_errors = chars.substitutions + chars.deletions + chars.insertions + extra_chars
+    return SpeechErrors(
+        wer=(words.substitutions + words.deletions + insertions) / n_words,
+        cer=char_errors / n_chars,
+        n_words=n_words,
+        substitutions=words.substitutions,
+        deletions=words.deletions,
+        insertions=insertions,
+    )

@@ -1,0 +1,179 @@
+"""Reads the workspace's tables into the arrays that recommenders are fitted on."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plmrec.errors import DataContractError
+from plmrec.histories import Catalogue, Floats, Histories, TrainingData
+from plmrec.params import FeedbackParams
+from plmrec.stages.preferences import EVENTS, Interactions, summarise
+from plmrec.stores.workspace import ShardedTable
+from plmrec.types import FloatMatrix
+
+_COLUMNS: Final = ("user_id", "item_id", "event", "value", "timestamp")
+
+
+def load_training_data(
+    *,
+    items: ShardedTable,
+    interactions: ShardedTable,
+    vectors: ShardedTable | None,
+    feedback: FeedbackParams,
+) -> TrainingData:
+    """Everything a recommender is fitted on; items and users are sorted by id.
+
+    Args:
+        items: Accepted items.
+        interactions: Accepted interactions.
+        vectors: Item vectors of one encoder; None for recommenders that read no text.
+        feedback: How interactions become preferences.
+
+    Raises:
+        MissingStageError: The dataset is not in the workspace.
+        DataContractError: Vectors differ in width.
+    """
+    catalogue = load_catalogue(items, vectors)
+    histories = load_histories(interactions, catalogue, feedback)
+    dated = histories.times[np.isfinite(histories.times)]
+    now = float(dated.max()) if dated.size else 0.0
+    return TrainingData(catalogue=catalogue, histories=histories, now=now)
+
+
+def load_catalogue(items: ShardedTable, vectors: ShardedTable | None) -> Catalogue:
+    """All items, sorted by id, with their vectors; items without one have a row of zeros.
+
+    Raises:
+        MissingStageError: The dataset is not in the workspace.
+        DataContractError: Vectors differ in width.
+    """
+    table = items.read_all(["item_id", "genres", "published_at", "duration_s"])
+    table = table.sort_by("item_id").combine_chunks()
+    ids = table.column("item_id")
+    return Catalogue(
+        item_ids=tuple(ids.to_pylist()),
+        vectors=None if vectors is None else _read_vectors(vectors, ids),
+        published_at=_seconds(table.column("published_at")),
+        duration_s=_floats(table.column("duration_s")),
+        genres=tuple(tuple(names or ()) for names in table.column("genres").to_pylist()),
+    )
+
+
+def load_histories(
+    interactions: ShardedTable, catalogue: Catalogue, feedback: FeedbackParams
+) -> Histories:
+    """Histories of all users, sorted by id, read a shard at a time.
+
+    Interactions with items outside the catalogue are left out.
+
+    Raises:
+        MissingStageError: The dataset is not in the workspace.
+    """
+    ids = pa.array(catalogue.item_ids, pa.string())
+    if not any(interactions.exists(shard) for shard in interactions.shards):
+        interactions.read_all(["user_id"])  # raises MissingStageError
+    shards = [
+        shard_histories(interactions.read(shard, _COLUMNS), ids, catalogue, feedback)
+        for shard in interactions.shards
+    ]
+    return join_users(shards, catalogue.n_items)
+
+
+def shard_histories(
+    rows: pa.Table, item_ids: pa.Array, catalogue: Catalogue, feedback: FeedbackParams
+) -> Histories:
+    """Histories of the users of some rows.
+
+    Args:
+        rows: Columns ``user_id item_id event value timestamp``; all rows of each user in it.
+        item_ids: ``catalogue.item_ids`` as an Arrow array.
+        catalogue: The items.
+        feedback: How interactions become preferences.
+    """
+    places = _codes(rows.column("item_id"), item_ids)
+    events = _codes(rows.column("event"), pa.array([str(event) for event in EVENTS]))
+    kept = (places >= 0) & (events >= 0)
+    users = rows.column("user_id").combine_chunks()
+    user_ids = pc.unique(users).sort()
+    durations = catalogue.duration_s
+    return summarise(
+        Interactions(
+            users=_codes(users, user_ids)[kept],
+            items=places[kept],
+            events=events[kept],
+            values=_floats(rows.column("value"))[kept],
+            times=_seconds(rows.column("timestamp"))[kept],
+        ),
+        durations_s=np.full(catalogue.n_items, np.nan) if durations is None else durations,
+        user_ids=user_ids.to_pylist(),
+        feedback=feedback,
+    )
+
+
+def join_users(parts: list[Histories], n_items: int) -> Histories:
+    """Histories of different users as one, sorted by user id; users without an entry are dropped.
+
+    Raises:
+        DataContractError: A user is in two parts.
+    """
+    ids = [name for part in parts for name in part.user_ids]
+    if len(set(ids)) != len(ids):
+        raise DataContractError("interactions: expected each user in one shard, found some in two")
+    starts = np.cumsum([0, *(part.n_users for part in parts)])
+    users = [part.users + start for part, start in zip(parts, starts, strict=False)]
+    joined = np.concatenate([np.zeros(0, dtype=np.int64), *users])
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
+    order = order[np.isin(order, joined)]
+    rank = np.zeros(len(ids), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return Histories.build(
+        user_ids=[ids[row] for row in order],
+        n_items=n_items,
+        users=rank[joined],
+        items=np.concatenate([np.zeros(0, dtype=np.int64), *(part.items for part in parts)]),
+        weights=np.concatenate([np.zeros(0), *(part.weights for part in parts)]),
+        times=np.concatenate([np.zeros(0), *(part.times for part in parts)]),
+    )
+
+
+def _read_vectors(table: ShardedTable, item_ids: Any) -> FloatMatrix | None:
+    """float32 (n_items, d), rows of zeros where an item has no vector; None without any vector."""
+    found: FloatMatrix | None = None
+    for shard in table.shards:
+        rows = table.read(shard, ["item_id", "vector"]).combine_chunks()
+        rows = rows.filter(pc.greater(pc.list_value_length(rows.column("vector")), 0))
+        if not rows.num_rows:
+            continue
+        widths = pc.unique(pc.list_value_length(rows.column("vector"))).to_pylist()
+        width = widths[0] if found is None else found.shape[1]
+        if widths != [width]:
+            raise DataContractError(f"{table.name}/{shard}: expected width {width}, got {widths}")
+        if found is None:
+            found = np.zeros((len(item_ids), width), dtype=np.float32)
+        flat = pc.list_flatten(rows.column("vector")).to_numpy(zero_copy_only=False)
+        places = _codes(rows.column("item_id"), item_ids)
+        vectors = flat.reshape(-1, width)
+        found[places[places >= 0]] = vectors[places >= 0]
+    return found
+
+
+def _codes(column: Any, values: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Place of each string among ``values``; -1 for others."""
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    found = pc.fill_null(pc.index_in(column, value_set=values), -1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _floats(column: Any) -> Floats:
+    """Numbers with nan for null."""
+    return np.asarray(pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _seconds(column: Any) -> Floats:
+    """Timestamps as seconds since 1970, nan for null."""
+    micros = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
+    return _floats(pc.cast(micros, pa.float64())) / 1e6

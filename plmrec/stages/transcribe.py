@@ -1,0 +1,221 @@
+"""Stage "transcribe": items in, what is said in them out, one row per item and a WebVTT file.
+
+The counts: every item gets a row. Items whose row has the status ``refused`` count as
+quarantined, all others as out, with or without text. The quarantine holds each file that was
+refused or found damaged, so it may list more files than items were refused: an item whose
+subtitles could not be read, but whose media could, is out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+
+from plmrec.digests import digest_json, digest_rows
+from plmrec.errors import MissingStageError
+from plmrec.params import SpeechParams
+from plmrec.speech.base import SpeechRecogniser
+from plmrec.stages.incremental import is_current, stale_keys, update_shard
+from plmrec.stages.item_text import STAGE, SUBTITLES_VERSION, find_text
+from plmrec.stages.media_files import UNREACHABLE, MediaFiles
+from plmrec.stages.transcript_files import TranscriptFiles
+from plmrec.stores.tables import items_table, transcripts_table
+from plmrec.stores.workspace import ShardedTable, Workspace
+from plmrec.types import StageReport
+
+log = logging.getLogger(__name__)
+
+Advance: TypeAlias = Callable[[int], None]
+
+_VERSION: Final = 1  # raise it when the same files give other rows
+_ITEM_COLUMNS: Final = (
+    "item_id",
+    "language",
+    "media",
+    "media_digest",
+    "subtitles",
+    "subtitles_digest",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscribeTables:
+    """What the stage reads (items and their files) and writes (the rest)."""
+
+    items: ShardedTable
+    transcripts: ShardedTable
+    files: MediaFiles
+    results: TranscriptFiles
+
+
+def open_tables(workspace: Workspace, *, n_shards: int) -> TranscribeTables:
+    """Open the stage's tables.
+
+    Raises:
+        MissingStageError: The items are not there, or not all of them.
+    """
+    items = items_table(workspace, n_shards)
+    if not items.is_complete:
+        raise MissingStageError(
+            f"transcribe: expected all {n_shards} shards of {items.name} in {workspace.root}, "
+            f"found {sum(map(items.exists, items.shards))}",
+            hint="Run plmrec validate first",
+        )
+    return TranscribeTables(
+        items=items,
+        transcripts=transcripts_table(workspace, n_shards),
+        files=MediaFiles(workspace),
+        results=TranscriptFiles(workspace),
+    )
+
+
+def read_inputs(
+    opened: TranscribeTables, shard: str, recogniser: SpeechRecogniser, params: SpeechParams
+) -> dict[str, str]:
+    """Digest what each row of a shard depends on, by item_id; loads no weights.
+
+    The recogniser counts for items with media alone, and files by their digests, or by being
+    missing: one that comes back is looked at again.
+    """
+    inputs = {}
+    for item in opened.items.read(shard, _ITEM_COLUMNS).to_pylist():
+        parts: dict[str, Any] = {"version": _VERSION, "language": item["language"]}
+        for field in ("media", "subtitles"):
+            if name := item[field]:
+                there = opened.files.is_there(name)
+                parts[field] = [name, item[f"{field}_digest"] if there else "missing"]
+        if item["subtitles"]:
+            parts["reader"] = SUBTITLES_VERSION
+        if item["media"]:
+            parts["recogniser"] = f"{recogniser.name}@{recogniser.version}"
+            parts["max_s"] = params.max_duration_s
+        inputs[item["item_id"]] = digest_json(parts)
+    return inputs
+
+
+def stale_items(opened: TranscribeTables, shard: str, inputs: Mapping[str, str]) -> list[str]:
+    """Items of a shard to compute: new, changed, or not reached the last time; sorted."""
+    again = _unreachable(opened, shard) & set(inputs)
+    return sorted({*stale_keys(opened.transcripts, shard, inputs), *again})
+
+
+def is_pending(opened: TranscribeTables, shard: str, inputs: Mapping[str, str]) -> bool:
+    """Tell whether a shard has anything to compute or to drop."""
+    return not is_shard_current(opened, shard, inputs) or bool(_unreachable(opened, shard))
+
+
+def is_shard_current(opened: TranscribeTables, shard: str, inputs: Mapping[str, str]) -> bool:
+    """Tell whether a shard holds exactly the rows that its inputs call for."""
+    return is_current(opened.transcripts, shard, inputs)
+
+
+def transcribe_shard(
+    opened: TranscribeTables,
+    shard: str,
+    *,
+    recogniser: SpeechRecogniser,
+    params: SpeechParams,
+    advance: Advance = lambda _: None,
+) -> StageReport:
+    """Bring one shard up to date.
+
+    Items are kept one by one until the shard is written, so that a killed run loses one item.
+
+    Args:
+        opened: From ``open_tables``.
+        shard: One of the shards of both tables.
+        recogniser: Used for items that are new or changed and have no usable subtitles.
+        params: How long media may be.
+        advance: Told the number of items finished since the last call.
+
+    Raises:
+        BackendUnavailableError: The recogniser's weights are not there.
+    """
+    started = time.perf_counter()
+    _forget_unreachable(opened, shard)
+    inputs = read_inputs(opened, shard, recogniser, params)
+
+    def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
+        return [row_of(item) for item in _items(opened, shard, keys)]
+
+    def row_of(item: Mapping[str, Any]) -> dict[str, Any]:
+        item_id, has_media = item["item_id"], bool(item["media"])
+        row = opened.results.kept(shard, item_id, inputs[item_id]) if has_media else None
+        if row is None:
+            text = find_text(
+                item, files=opened.files, recogniser=recogniser, max_s=params.max_duration_s
+            )
+            row = text.as_row(item_id)
+            opened.results.write_vtt(row)
+            if has_media:
+                opened.results.keep(shard, row, inputs[item_id])
+        advance(1)
+        return row
+
+    outcome = update_shard(opened.transcripts, shard, inputs=inputs, compute=compute)
+    opened.results.publish(shard, outcome.rows)
+    log.info("transcribe %s: %d computed, %d reused", shard, len(outcome.computed), outcome.reused)
+    return _report(
+        shard,
+        outcome.rows,
+        computed=len(outcome.computed),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def reused_report(opened: TranscribeTables, shard: str) -> StageReport:
+    """Report of a shard of which nothing was computed in this run."""
+    return _report(shard, opened.transcripts.read(shard).to_pylist(), computed=0, seconds=0.0)
+
+
+def tidy(opened: TranscribeTables) -> None:
+    """Make quarantine and WebVTT files agree with the rows, whatever an earlier run left."""
+    opened.results.tidy(opened.transcripts)
+
+
+def _report(
+    shard: str, rows: Sequence[Mapping[str, Any]], *, computed: int, seconds: float
+) -> StageReport:
+    statuses = Counter(str(row["status"]) for row in rows)
+    return StageReport(
+        stage=STAGE,
+        n_in=len(rows),
+        n_out=len(rows) - statuses["refused"],
+        n_quarantined=statuses["refused"],
+        computed=computed,
+        reused=len(rows) - computed,
+        seconds=seconds,
+        digest=digest_rows((row["item_id"], row["digest"]) for row in rows),
+        details={
+            "shard": shard,
+            "statuses": dict(sorted(statuses.items())),
+            "media_s": round(sum(row["media_s"] for row in rows), 1),
+        },
+    )
+
+
+def _items(opened: TranscribeTables, shard: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+    wanted = set(keys)
+    rows = opened.items.read(shard, _ITEM_COLUMNS).to_pylist()
+    return sorted((row for row in rows if row["item_id"] in wanted), key=itemgetter("item_id"))
+
+
+def _unreachable(opened: TranscribeTables, shard: str) -> set[str]:
+    rows = opened.transcripts.read(shard, ["item_id", "problems"]).to_pylist()
+    return {
+        row["item_id"]
+        for row in rows
+        if any(problem["reason"] == UNREACHABLE for problem in row["problems"] or ())
+    }
+
+
+def _forget_unreachable(opened: TranscribeTables, shard: str) -> None:
+    """Drop rows of media that could not be reached, so that they are tried again."""
+    if again := _unreachable(opened, shard):
+        rows = opened.transcripts.read(shard).to_pylist()
+        opened.transcripts.write(shard, [row for row in rows if row["item_id"] not in again])

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from plmrec.app.bench import bench_speech
+from plmrec.errors import DataContractError
+from plmrec.params import Params, SpeechParams
+from tests.support.media import tone, wav
+
+SCRIPTED = Params(speech=SpeechParams(backend="scripted"))
+
+
+def test_errors_are_counted_per_file_and_over_all(tmp_path, tmp_settings):
+    (tmp_path / "two.wav").write_bytes(wav(tone(2)))
+    heard = "speech speech"  # one word per second, by its loudness
+    (tmp_path / "refs.tsv").write_text(
+        f"file\ttext\tseconds\ntwo.wav\t{heard.upper()}.\t2\ntwo.wav\tspeech\t2\nno.wav\ta b\t1\n"
+    )
+    result = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=SCRIPTED)
+    assert [file["wer"] for file in result["files"]] == [0.0, 1.0, 1.0]
+    assert [file["status"] for file in result["files"]] == ["speech", "speech", "refused"]
+    assert result["total"]["wer"] == pytest.approx(3 / 5)  # one inserted, two lost, of 2 + 1 + 2
+    assert result["total"]["errors"] == 3
+    assert result["total"]["media_s"] == pytest.approx(4.0)
+    assert result["files"][2]["rtf"] is None
+
+
+@pytest.mark.parametrize("text", ["", "file\ttext\n", "file;text\na.wav;b\n"])
+def test_a_table_without_references_is_refused(tmp_path, tmp_settings, text):
+    (tmp_path / "refs.tsv").write_text(text)
+    with pytest.raises(DataContractError, match="columns file and text"):
+        bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=SCRIPTED)
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_recordings_of_people_are_understood_with_at_most_30_percent_of_words_wrong(
+    shared_data, tmp_settings
+):
+    refs = shared_data / "speech" / "refs.tsv"
+    result = bench_speech(refs, settings=tmp_settings, params=Params())
+    with refs.open(encoding="utf-8") as file:
+        expected = [row["file"] for row in csv.DictReader(file, delimiter="\t")]
+    assert [file["file"] for file in result["files"]] == expected
+    assert result["total"]["wer"] <= 0.30
+
+
+@pytest.mark.realdata
+def test_music_without_speech_gives_no_words(shared_data, tmp_path, tmp_settings):
+    film = shared_data / "media" / "big_buck_bunny_small.mp4"
+    (tmp_path / "refs.tsv").write_text(f"file\ttext\n{film}\t\n")
+    result = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=Params())
+    assert result["files"][0]["status"] == "no_speech"
+    assert result["files"][0]["media_s"] == pytest.approx(5.3, abs=0.1)
