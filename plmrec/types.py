@@ -99,8 +99,9 @@ class Recommendation:
     Attributes:
         rank: 1 is best.
         score: Comparable within one user's list only.
-        source: The part of the recommender that contributed most, such as ``ease``; or
-            ``recent_popularity`` for a user without history.
+        source: The part of the recommender that brought it up, such as ``ease``: of those that
+            look at what the user liked, the one that added most; ``recent_popularity`` for a
+            user who liked nothing yet.
         release: Version of the release that answered.
     """
 

@@ -26,6 +26,7 @@ class Lists:
         scores: float32 (n_users, k).
         added: float32 (n_parts, n_users, k), what each part of the blend adds to each score.
         parts: Names of the parts.
+        is_personal: (n_parts,), True for parts that depend on what the user liked.
         is_fallback: (n_users,), True for users who liked nothing yet: their list is popularity.
     """
 
@@ -33,12 +34,20 @@ class Lists:
     scores: FloatMatrix
     added: FloatMatrix
     parts: tuple[str, ...]
+    is_personal: npt.NDArray[np.bool_]
     is_fallback: npt.NDArray[np.bool_]
 
     def sources(self) -> npt.NDArray[np.object_]:
-        """Name of the part that added most to each score, object (n_users, k)."""
+        """Name of the part that brought up each item, object (n_users, k).
+
+        It is the personal part that added most. Popularity adds to the same items for everyone,
+        so it is named only where no personal part speaks for the item.
+        """
         names = np.array(self.parts, dtype=object)
-        chosen = names[np.argmax(self.added, axis=0)]
+        personal = np.where(self.is_personal[:, None, None], self.added, -np.inf)
+        best = np.argmax(personal, axis=0)
+        is_raised = np.take_along_axis(personal, best[None], axis=0)[0] > 0
+        chosen = names[np.where(is_raised, best, np.argmax(self.added, axis=0))]
         return np.where(self.is_fallback[:, None], FALLBACK, chosen)
 
 
@@ -57,6 +66,7 @@ def rank_items(release: LoadedRelease, histories: Histories, k: int) -> Lists:
         scores=np.full(shape, -np.inf, dtype=np.float32),
         added=np.zeros((len(parts), *shape), dtype=np.float32),
         parts=parts,
+        is_personal=np.array([name not in release.same_for_all for name in parts], dtype=np.bool_),
         is_fallback=np.diff(histories.positives().indptr) == 0,
     )
     if release.catalogue.n_items:

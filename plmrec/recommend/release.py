@@ -48,6 +48,12 @@ class LoadedRelease:
         parts = self.blend.options.parts.items()
         return frozenset(name for name, part in parts if part.backend == "content")
 
+    @property
+    def same_for_all(self) -> frozenset[str]:
+        """Names of the parts that do not depend on what a user liked."""
+        parts = self.blend.options.parts.items()
+        return frozenset(name for name, part in parts if part.backend.endswith("popularity"))
+
     def over(self, catalogue: Catalogue) -> LoadedRelease:
         """The same release over the items of today: new ones are read, lost ones are dropped."""
         if catalogue.item_ids == self.catalogue.item_ids:

@@ -163,6 +163,8 @@ def keep_strongest(matrix: FloatMatrix | sp.csr_matrix, n: int) -> sp.csr_matrix
         float32 CSR of the same shape.
     """
     n_rows, n_columns = matrix.shape
+    if not n_columns:
+        return empty_matrix(n_rows, 0)
     data, rows, columns = [], [], []
     step = max(1, 16_000_000 // max(n_rows, 1))
     by_column = matrix.tocsc() if sp.issparse(matrix) else matrix

@@ -51,28 +51,30 @@ class Als:
     def fit(self, data: TrainingData) -> None:
         """Factorise users by items with ``implicit``; see Recommender.fit."""
         from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
 
         options = self.options
         read = evidence(data.histories, options.reads)
         self.n_items, self.places = data.catalogue.n_items, known_items(read)
         confidence = read.matrix(1.0 + options.alpha * read.weights)[:, self.places]
         width = min(options.factors, max(1, len(self.places)))
-        model = AlternatingLeastSquares(
-            factors=width,
-            regularization=options.l2,
-            alpha=1.0,
-            iterations=options.iterations,
-            random_state=options.seed,
-            num_threads=0,  # all cores; every row is solved alone, so the result is the same
-        )
         if len(self.places):
-            model.fit(confidence.tocsr(), show_progress=False)
+            with threadpool_limits(1, "blas"):  # or BLAS and implicit fight for the cores
+                model = AlternatingLeastSquares(
+                    factors=width,
+                    regularization=options.l2,
+                    alpha=1.0,
+                    iterations=options.iterations,
+                    random_state=options.seed,
+                    num_threads=0,  # all cores; each row is solved alone: the result is the same
+                )
+                model.fit(confidence.tocsr(), show_progress=False)
             self.factors = np.asarray(model.item_factors, dtype=np.float32)
         else:
             self.factors = np.zeros((0, width), dtype=np.float32)
 
     def _solve(self, histories: Histories) -> tuple[FloatMatrix, FloatMatrix, Histories]:
-        """Left sides (n_users, f, f), right sides (n_users, f, n) folded, and the known likes."""
+        """Left sides (n_users, f, f) and right sides (n_users, f) per user, and what was read."""
         if self.factors is None or self.places is None:
             raise PermanentError("als: expected a fitted recommender", hint="Call fit first")
         if histories.n_items != self.n_items:

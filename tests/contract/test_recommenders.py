@@ -25,6 +25,18 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="module")
+def models() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def model(name: str, data: TrainingData, models: dict[str, Any]) -> Any:
+    if name not in models:
+        models[name] = fitted(name, data)
+    return models[name]
+
+
 def fitted(name: str, data: TrainingData) -> Any:
     model = build_backend("recommenders", name, {})
     model.fit(data)
@@ -35,38 +47,37 @@ def test_keeps_the_protocol(name: str):
     assert isinstance(build_backend("recommenders", name, {}), Recommender)
 
 
-def test_scores_every_item_for_every_user_with_finite_numbers(name: str, data: TrainingData):
-    scores = fitted(name, data).score(data.histories)
+def test_scores_every_item_for_every_user_with_finite_numbers(model: Any, data: TrainingData):
+    scores = model.score(data.histories)
     assert scores.shape == (data.histories.n_users, data.catalogue.n_items)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
 
 
-def test_scores_histories_of_users_it_never_saw(name: str, data: TrainingData):
+def test_scores_histories_of_users_it_never_saw(model: Any, data: TrainingData):
     others = make_data(n_users=5, seed=99).histories
-    scores = fitted(name, data).score(others)
+    scores = model.score(others)
     assert scores.shape == (5, data.catalogue.n_items)
     assert np.isfinite(scores).all()
 
 
 def test_a_users_scores_do_not_depend_on_the_other_users_in_the_block(
-    name: str, data: TrainingData
+    model: Any, data: TrainingData
 ):
-    model = fitted(name, data)
     together, alone = model.score(data.histories), model.score(data.histories.block(7, 8))
     np.testing.assert_allclose(together[7:8], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_users_without_a_history_are_scored(name: str, data: TrainingData):
+def test_users_without_a_history_are_scored(model: Any, data: TrainingData):
     nobody = Histories.empty(("new", "newer"), data.catalogue.n_items)
-    scores = fitted(name, data).score(nobody)
+    scores = model.score(nobody)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores[0], scores[1])
 
 
-def test_no_users_give_no_rows(name: str, data: TrainingData):
+def test_no_users_give_no_rows(model: Any, data: TrainingData):
     nobody = Histories.empty((), data.catalogue.n_items)
-    assert fitted(name, data).score(nobody).shape == (0, data.catalogue.n_items)
+    assert model.score(nobody).shape == (0, data.catalogue.n_items)
 
 
 def test_the_same_data_give_the_same_state_and_lists(name: str, data: TrainingData):
@@ -82,8 +93,7 @@ def test_the_same_data_give_the_same_state_and_lists(name: str, data: TrainingDa
     np.testing.assert_array_equal(lists[0], lists[2])
 
 
-def test_its_state_gives_identical_scores(name: str, data: TrainingData):
-    model = fitted(name, data)
+def test_its_state_gives_identical_scores(name: str, model: Any, data: TrainingData):
     arrays, values = model.state()
     assert all(isinstance(array, np.ndarray) and array.dtype != object for array in arrays.values())
     again = build_backend("recommenders", name, {})
@@ -91,12 +101,10 @@ def test_its_state_gives_identical_scores(name: str, data: TrainingData):
     np.testing.assert_array_equal(again.score(data.histories), model.score(data.histories))
 
 
-def test_fitting_again_forgets_what_was_learnt_before(name: str, data: TrainingData):
-    model = fitted(name, make_data(seed=11))
-    model.fit(data)
-    np.testing.assert_array_equal(
-        model.score(data.histories), fitted(name, data).score(data.histories)
-    )
+def test_fitting_again_forgets_what_was_learnt_before(name: str, model: Any, data: TrainingData):
+    again = fitted(name, make_data(seed=11))
+    again.fit(data)
+    np.testing.assert_array_equal(again.score(data.histories), model.score(data.histories))
 
 
 @pytest.mark.parametrize("kind", ["undated", "nothing liked", "nothing at all", "no vectors"])
@@ -114,9 +122,9 @@ def test_poor_data_give_finite_scores(name: str, kind: str, data: TrainingData):
     assert np.isfinite(scores).all()
 
 
-def test_refuses_histories_over_another_catalogue(name: str, data: TrainingData):
+def test_refuses_histories_over_another_catalogue(model: Any, data: TrainingData):
     with pytest.raises(ShapeError):
-        fitted(name, data).score(Histories.empty(("u",), data.catalogue.n_items + 1))
+        model.score(Histories.empty(("u",), data.catalogue.n_items + 1))
 
 
 def test_says_so_when_it_was_not_fitted(name: str, data: TrainingData):
@@ -125,7 +133,7 @@ def test_says_so_when_it_was_not_fitted(name: str, data: TrainingData):
 
 
 def test_items_keep_their_scores_when_the_catalogue_is_reordered_and_grows(
-    name: str, data: TrainingData
+    name: str, model: Any, data: TrainingData
 ):
     if name == "blend":
         pytest.skip("standardised over the catalogue, so scores move with it")
@@ -146,7 +154,6 @@ def test_items_keep_their_scores_when_the_catalogue_is_reordered_and_grows(
         weights=history.weights,
         times=history.times,
     )
-    model = fitted(name, data)
     before, after = model.score(history)[0], model.with_catalogue(old, new).score(moved)[0]
     assert after.shape == (new.n_items,)
     if name != "content":  # a new text changes the mean of all texts
@@ -154,8 +161,8 @@ def test_items_keep_their_scores_when_the_catalogue_is_reordered_and_grows(
         assert after[-1] <= after.max()
 
 
-def test_says_what_brought_an_item_up(name: str, data: TrainingData):
-    model, history = fitted(name, data), data.histories.block(2, 3)
+def test_says_what_brought_an_item_up(model: Any, data: TrainingData):
+    history = data.histories.block(2, 3)
     scores = model.score(history)
     item = int(top_k(scores, history.seen(), 1)[0][0, 0])
     found = model.explain(history, item)

@@ -7,6 +7,7 @@ import pytest
 from plmrec.errors import DataContractError
 from plmrec.releases.life import ABANDONED, MODEL, ReleaseLife
 from plmrec.stores.database import open_database
+from plmrec.stores.generations import roll_back
 from plmrec.stores.releases import Release, ReleaseStore
 
 pytestmark = pytest.mark.integration
@@ -159,6 +160,49 @@ class TestReconcile:
             )
         )
         assert ReleaseLife(store, registry).reconcile() == ["release 7 is missing in MLflow"]
+
+
+class TestPrevious:
+    def go_live(self, pool, version):
+        with pool.connection() as conn:
+            conn.execute(
+                "WITH made AS (INSERT INTO generation (release_version, encoder_fingerprint, dim,"
+                " digest, status) VALUES (%s, 'e', 2, 'd', 'ready') RETURNING generation_id)"
+                " INSERT INTO live (generation_id) SELECT generation_id FROM made"
+                " ON CONFLICT (one) DO UPDATE SET generation_id = EXCLUDED.generation_id,"
+                " previous_id = live.generation_id",
+                (version,),
+            )
+
+    def test_is_what_a_rollback_brings_back_before_and_after_it(
+        self, store, registry, database_dsn
+    ):
+        first, second = register(store, registry), register(store, registry)
+        life = ReleaseLife(store, registry)
+        with open_database(database_dsn) as pool:
+            life.promote(first, {"verdict": "promote"})
+            self.go_live(pool, first)
+            life.promote(second, {"verdict": "promote"})
+            assert registry.aliases() == {"champion": second, "previous": first}
+            self.go_live(pool, second)
+            life.reconcile()
+            assert registry.aliases() == {"champion": second, "previous": first}
+            roll_back(pool)
+            life.reconcile()
+        assert registry.aliases() == {"champion": first, "previous": second}
+        assert not store.is_due_again(second)
+
+    def test_a_replaced_release_whose_inputs_came_back_is_judged_again_a_rejected_one_not(
+        self, store, registry
+    ):
+        life = ReleaseLife(store, registry)
+        first, second, third = (register(store, registry) for _ in range(3))
+        life.promote(first, {"verdict": "promote"})
+        life.decide(second, {"verdict": "reject"}, retire=True)
+        life.promote(third, {"verdict": "promote"})
+        assert store.is_due_again(first)
+        assert not store.is_due_again(second)
+        assert not store.is_due_again(third)
 
 
 class TestEncoders:

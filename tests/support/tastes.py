@@ -24,9 +24,7 @@ def make_data(
     for user in range(n_users):
         own = np.flatnonzero(groups[: n_items - n_cold] == user % n_groups)
         other = np.flatnonzero(groups[: n_items - n_cold] != user % n_groups)
-        chosen = np.concatenate(
-            [rng.permutation(own)[: per_user - 2], rng.permutation(other)[:2]]
-        )
+        chosen = np.concatenate([rng.permutation(own)[: per_user - 2], rng.permutation(other)[:2]])
         users += [user] * len(chosen)
         items += list(chosen)
         weights += [1.0] * (len(chosen) - 2) + [-1.0, -1.0]

@@ -132,6 +132,14 @@ class TestRecommendItems:
         ]
         assert [each.reason.kind for each in found] == ["neighbours"] * 3
 
+    def test_popularity_is_no_source_where_a_personal_part_raises_the_item(self):
+        release = release_of(because=((0, 1.0),))
+        release.blend.options.weights["recent_popularity"] = 5.0
+        found = recommend(release, histories_of({0: 1.0}), k=5)
+        sources = {each.item_id: each.source for each in found}
+        # ease raises f and e above its own average and holds b and c below it
+        assert (sources["f"], sources["b"]) == ("ease", "recent_popularity")
+
     def test_passages_are_sought_near_what_the_user_liked(self):
         asked = []
 

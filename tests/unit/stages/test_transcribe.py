@@ -169,7 +169,9 @@ def test_a_file_that_was_missing_is_looked_at_when_it_is_there(workspace):
 
 
 def test_media_that_could_not_be_reached_are_tried_again_in_the_next_run(workspace):
-    write_items(workspace, [{"item_id": "a", "media": "http://127.0.0.1:9/a.wav"}, {"item_id": "e"}])
+    write_items(
+        workspace, [{"item_id": "a", "media": "http://127.0.0.1:9/a.wav"}, {"item_id": "e"}]
+    )
     for _ in range(2):
         reports = run(workspace)
         assert total(reports, "quarantined") == 1
@@ -204,4 +206,6 @@ def test_items_kept_by_an_interrupted_run_are_heard_again_when_they_changed(work
     recogniser = Counting(version="2")
     run(workspace, recogniser)
     assert recogniser.n_items == 3
-    assert all("@2" in row["backend"] for row in rows(workspace).values() if row["status"] == "speech")
+    assert all(
+        "@2" in row["backend"] for row in rows(workspace).values() if row["status"] == "speech"
+    )

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from plmrec.errors import ShapeError
+from plmrec.histories import Catalogue, Histories, TrainingData
+from tests.support.tastes import make_data, make_histories
+
+ROWS = [[(2, 1.0, 30.0), (0, -1.0, 10.0)], [], [(1, 0.3, 5.0)]]
+
+
+def test_entries_are_sorted_by_time_within_a_row():
+    data = make_histories(ROWS, 3)
+    assert data.indptr.tolist() == [0, 2, 2, 3]
+    assert data.items.tolist() == [0, 2, 1]
+    assert data.ranks_from_end().tolist() == [1, 0, 0]
+
+
+def test_rows_can_be_taken_in_any_order_and_twice():
+    taken = make_histories(ROWS, 3).take(np.array([2, 0, 0]))
+    assert taken.user_ids == ("u2", "u0", "u0")
+    assert taken.items.tolist() == [1, 0, 2, 0, 2]
+
+
+def test_last_time_counts_whatever_was_thought_of_the_item():
+    last = make_histories(ROWS, 3).last_times()
+    assert last[[0, 2]].tolist() == [30.0, 5.0]
+    assert np.isnan(last[1])
+
+
+def test_the_matrix_holds_at_most_one_per_entry():
+    data = make_histories([[(0, 2.5, 1.0), (1, 0.3, 2.0)]], 2)
+    np.testing.assert_allclose(data.matrix().toarray(), [[1.0, 0.3]])
+
+
+def test_the_digest_changes_with_any_part():
+    data = make_data()
+    others = [
+        dataclasses.replace(data, now=data.now + 1),
+        data.with_histories(data.histories.keep(data.histories.items > 0)),
+        dataclasses.replace(data, catalogue=Catalogue(item_ids=data.catalogue.item_ids)),
+    ]
+    assert make_data().digest() == data.digest()
+    assert len({data.digest(), *(other.digest() for other in others)}) == 4
+
+
+def test_refuses_histories_over_another_number_of_items():
+    with pytest.raises(ShapeError, match="training data"):
+        TrainingData(
+            catalogue=Catalogue(item_ids=("a",)), histories=Histories.empty(("u",), 2), now=0.0
+        )
+
+
+def test_refuses_a_column_that_is_too_short():
+    with pytest.raises(ShapeError, match="catalogue"):
+        Catalogue(item_ids=("a", "b"), published_at=np.zeros(1))
