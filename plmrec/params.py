@@ -56,9 +56,13 @@ class FeedbackParams(Section):
 class SpeechParams(Section):
     """How speech becomes text; ``options`` are checked by the backend."""
 
-    backend: str = "pocketsphinx"
-    max_duration_s: float = Field(default=6 * 3600.0, gt=0, description="longer media are refused")
-    options: dict[str, JsonValue] = Field(default_factory=dict)
+    backend: str = Field(default="pocketsphinx", description="a file of plmrec/speech")
+    max_duration_s: float = Field(
+        default=6 * 3600.0, gt=0, description="longer media are refused, seconds"
+    )
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="of the backend, which checks them"
+    )
 
 
 class EncoderParams(Section):

@@ -154,11 +154,14 @@ def _passage_finder(pool: Pool, generation: Generation) -> FindPassages:
         def question(conn: Connection, live: Generation) -> dict[str, Passage]:
             if live.encoder_fingerprint != generation.encoder_fingerprint:
                 return {}
-            found = nearest_passages_of(conn, live, item_ids, vector, k=1)
-            return {
-                item_id: Passage(text=best.text, start_s=best.start_s, end_s=best.end_s)
-                for item_id, (best, *_) in found.items()
-            }
+            found = nearest_passages_of(conn, live, item_ids, vector, k=2)
+            # The first passage of an item is its title and tags, which quotes nothing of it.
+            quotable = ((i, p) for i, close in found.items() for p in close if p.passage_no > 0)
+            best: dict[str, Passage] = {}
+            for item_id, each in quotable:
+                passage = Passage(text=each.text, start_s=each.start_s, end_s=each.end_s)
+                best.setdefault(item_id, passage)
+            return best
 
         return ask_live(pool, question)
 

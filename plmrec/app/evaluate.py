@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from plmrec.app.context import Context, database_url, open_context, save_report
+from plmrec.app.inputs import read_inputs
 from plmrec.app.releases import mlflow_run_url, open_life
-from plmrec.app.train import read_inputs
 from plmrec.app.verdict import Decision, Match, judge_match, keep_champion
 from plmrec.digests import digest_json
 from plmrec.errors import MissingStageError

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from plmrec.app.context import Context, tracking_uri
 from plmrec.app.evaluation_page import evaluation_page
+from plmrec.app.inputs import Inputs
 from plmrec.app.provenance import airflow_run, git_commit
 from plmrec.app.releases import artifact_root, release_folder
-from plmrec.app.train import Inputs
 from plmrec.app.training_data import load_data
 from plmrec.digests import digest_json
 from plmrec.stores.releases import Release

@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -16,6 +17,8 @@ from rich.table import Table
 from plmrec.types import StageReport
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
+
+_SHORT: Final = 16  # characters; a column of such cells is never folded
 
 out = Console()
 err = Console(stderr=True)
@@ -37,10 +40,16 @@ def print_table(
         title: Line above the table.
     """
     rows = list(rows)
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
         numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        width = max((len(_cell(row.get(column))) for row in rows), default=0)
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=numeric or width <= _SHORT,
+        )
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     out.print(table)
@@ -52,12 +61,25 @@ def print_reports(reports: Sequence[Mapping[str, Any]], *, as_json: bool) -> Non
         print_json(reports[0] if len(reports) == 1 else list(reports))
         return
     columns = list(StageReport(stage="", n_in=0, n_out=0).as_dict())
-    print_table(reports, columns)
+    shown = [{**report, "digest": str(report["digest"])[:12]} for report in reports]
+    print_table(shown, columns)
     for report in reports:
-        details = {k: v for k, v in report.items() if k not in columns and v not in (None, {}, [])}
-        if details:
-            words = "  ".join(f"{key}={_cell(value)}" for key, value in details.items())
-            out.print(f"{report['stage']}: {words}", highlight=False, markup=False)
+        details = {key: value for key, value in report.items() if key not in columns}
+        for line in _detail_lines(details):
+            out.print(f"{report['stage']}: {line}", highlight=False, markup=False)
+
+
+def _detail_lines(details: Mapping[str, Any]) -> Iterator[str]:
+    """Plain values on one line; a mapping or a list on a line of its own."""
+    plain = {key: value for key, value in details.items() if not isinstance(value, dict | list)}
+    words = [f"{key}={_cell(value)}" for key, value in plain.items() if value not in {None, ""}]
+    if words:
+        yield "  ".join(words)
+    for key, value in details.items():
+        if isinstance(value, dict) and value:
+            yield f"{key}: " + "  ".join(f"{name}={_cell(part)}" for name, part in value.items())
+        elif isinstance(value, list) and value:
+            yield f"{key}: " + "; ".join(_cell(part) for part in value)
 
 
 @contextmanager
@@ -76,6 +98,8 @@ def progress_bar() -> Iterator[Progress]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, dict):
+        return "(" + " ".join(f"{name}={_cell(part)}" for name, part in value.items()) + ")"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)

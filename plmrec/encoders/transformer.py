@@ -7,6 +7,7 @@ hub's cache. Files are hashed before torch is imported, so the fingerprint costs
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from plmrec.digests import digest_json
 from plmrec.encoders._model_folder import PACKAGE_PREFIX, ModelFolder, find_model
+from plmrec.encoders._weights import is_decoder, load_weights
 from plmrec.errors import BackendUnavailableError
 from plmrec.params import Section
 from plmrec.types import FloatMatrix
@@ -193,7 +195,7 @@ class TransformerEncoder:
 
     @cached_property
     def _model(self) -> Any:
-        model = _load_weights(self._folder, self.name).to(self._device).eval()
+        model = load_weights(self._folder, self.name).to(self._device).eval()
         log.info("loaded encoder %s on %s", self.name, self._device)
         return model
 
@@ -201,7 +203,7 @@ class TransformerEncoder:
     def _pooling(self) -> str:
         if self._options.pooling != "auto":
             return self._options.pooling
-        return self._declared_pooling or ("last" if _is_decoder(self._model.config) else "mean")
+        return self._declared_pooling or ("last" if is_decoder(self._model.config) else "mean")
 
 
 def _pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -213,50 +215,6 @@ def _pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tenso
         return hidden[range(len(hidden)), last]
     weights = mask[:, :, None].to(hidden.dtype)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
-
-
-def _load_weights(folder: ModelFolder, name: str) -> Any:
-    """Load a float32 model; a weight that is missing from the files is an error, not a guess."""
-    import torch
-    from transformers import AutoModel
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        model, info = AutoModel.from_pretrained(
-            str(folder.path),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError) as err:
-        raise BackendUnavailableError(
-            f"encoder {name}: cannot load {folder.path}: {err}",
-            hint="Name a model that transformers knows without remote code",
-        ) from err
-    missing = sorted(key for key in info["missing_keys"] if "pooler." not in key)  # pooler: unused
-    if missing or info["mismatched_keys"]:
-        raise BackendUnavailableError(
-            f"encoder {name}: expected all weights in {folder.path}, missing {missing[:5]}",
-            hint="Download the model again",
-        )
-    return model
-
-
-def _is_decoder(config: Any) -> bool:
-    """True for models that only ever look back, such as GPT, Llama and Qwen."""
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    )
-
-    kind = config.model_type
-    return (
-        kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    )
 
 
 def _name_of(options: Options, folder: ModelFolder) -> str:
@@ -272,4 +230,7 @@ def _slices(rows: Sequence[int], size: int) -> Iterator[list[int]]:
 
 def build(options: Options) -> TransformerEncoder:
     """Find the model's files and build the encoder; no weight is loaded yet."""
+    # Threads that spin while they wait for each other cost four times the processor time where
+    # cores are shared with other processes. Read once, when torch loads its OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return TransformerEncoder(find_model(options.model, options.revision), options)

@@ -43,12 +43,14 @@ class TaskRun:
         state: Airflow's state; empty while the task is not scheduled yet.
         tries: Number of the current try, from 1.
         map_index: -1 when the task is not mapped.
+        end: When it ended; None before.
     """
 
     task_id: str
     state: str
     tries: int
     map_index: int
+    end: datetime | None = None
 
 
 class AirflowClient:
@@ -151,6 +153,7 @@ class AirflowClient:
                 state=task["state"] or "",
                 tries=int(task["try_number"] or 0),
                 map_index=int(task["map_index"]),
+                end=_time(task.get("end_date")),
             )
             for task in found
         ]

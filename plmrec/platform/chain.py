@@ -150,13 +150,16 @@ class ChainRun:
         return self._tasks[key]
 
     def _promoted(self, runs: Iterable[DagRun]) -> datetime | None:
-        """When the latest promotion of this pass was made; None when there was none."""
+        """When the latest promotion of this pass was made; None when there was none.
+
+        The end of the task counts, not that of its run: what it triggers may begin in between.
+        """
         ends = [
-            run.end
+            task.end
             for run in runs
-            if run.dag_id == "plmrec_ab_evaluate"
-            and run.end is not None
-            and any(t.task_id == "promote" and t.state == "success" for t in self._tasks_of(run))
+            if run.dag_id == "plmrec_ab_evaluate" and run.state == "success"
+            for task in self._tasks_of(run)
+            if task.task_id == "promote" and task.state == "success" and task.end is not None
         ]
         return max(ends, default=None)
 
@@ -205,7 +208,7 @@ def is_through(runs: Sequence[DagRun], *, first: str, promoted: datetime | None)
     Args:
         runs: Runs since the trigger, oldest first.
         first: Id of the run of ``plmrec_validate`` that was triggered.
-        promoted: End of the latest run that promoted a release; None when none did.
+        promoted: When a release was last promoted; None when none was.
     """
     if any(run.state not in FINISHED for run in runs if run.dag_id in CHAIN):
         return False

@@ -60,13 +60,14 @@ def rank_items(release: LoadedRelease, histories: Histories, k: int) -> Lists:
         k: Length of the lists.
     """
     parts = tuple(release.blend.options.parts)
+    common = release.kinds.same_for_all
     shape = (histories.n_users, k)
     lists = Lists(
         items=np.full(shape, NO_ITEM, dtype=np.int64),
         scores=np.full(shape, -np.inf, dtype=np.float32),
         added=np.zeros((len(parts), *shape), dtype=np.float32),
         parts=parts,
-        is_personal=np.array([name not in release.same_for_all for name in parts], dtype=np.bool_),
+        is_personal=np.array([name not in common for name in parts], dtype=np.bool_),
         is_fallback=np.diff(histories.positives().indptr) == 0,
     )
     if release.catalogue.n_items:

@@ -84,7 +84,7 @@ class _Explainer:
         return explain_item(
             item,
             contributions=self._contributions(place, column),
-            reads_text=self._release.reads_text,
+            kinds=self._release.kinds,
             liked=self._liked,
             facts=self._facts,
             passage=self._passages.get(item.item_id),

@@ -10,6 +10,7 @@ from plmrec.recommenders.base import Contribution
 from plmrec.types import Passage, Reason
 
 _MAX_NAMED: Final = 2  # own items named in one sentence
+_WORTH_NAMING: Final = 0.5  # of the strongest one's share; a weaker item would mislead
 _MAX_TITLE: Final = 60
 _MAX_QUOTE: Final = 140
 
@@ -24,35 +25,59 @@ class ItemFacts:
     creators: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartKinds:
+    """Which parts of the recommender rest on what.
+
+    Attributes:
+        reads_text: Names of those that compare what items say.
+        same_for_all: Names of those that do not look at what the user liked.
+    """
+
+    reads_text: frozenset[str]
+    same_for_all: frozenset[str]
+
+
 def explain_item(
     item: ItemFacts,
     *,
     contributions: Sequence[Contribution],
-    reads_text: Collection[str],
+    kinds: PartKinds,
     liked: Collection[int],
     facts: Sequence[ItemFacts],
     passage: Passage | None,
 ) -> Reason:
     """Give the reason of the strongest part that rests on something the user liked.
 
+    Where there is none, a part that looks at all the user had to do with may still have raised the
+    item, and else popularity.
+
     Args:
         item: The recommended item.
         contributions: What each part adds and because of which items, strongest first.
-        reads_text: Names of the parts whose evidence is what the items say.
+        kinds: Which parts rest on what.
         liked: Places of the items that the user liked.
         facts: Of every item of the catalogue, by place.
         passage: The item's passage nearest to what the user liked, if it has any.
     """
     for part, evidence in _personal(contributions, liked):
         own = [facts[place] for place in evidence]
-        if part in reads_text:
+        if part in kinds.reads_text:
             return _from_text(item, own, passage)
         return Reason(
             kind="neighbours",
             text=f"Because you liked {_names(own)}",
             item_ids=tuple(each.item_id for each in own),
         )
-    return popular(is_liked=any(each.value > 0 for each in contributions))
+    raising = [each for each in contributions if each.value > 0]
+    if raising and raising[0].part not in kinds.same_for_all:
+        own = [facts[place] for place, share in raising[0].items if share > 0][:_MAX_NAMED]
+        return Reason(
+            kind="neighbours",
+            text="Others with a history like yours chose it",
+            item_ids=tuple(each.item_id for each in own),
+        )
+    return popular(is_liked=bool(raising))
 
 
 def popular(*, is_liked: bool) -> Reason:
@@ -74,7 +99,9 @@ def _personal(
     and yet be the only one to know of anything that the user liked and that speaks for it.
     """
     for contribution in sorted(contributions, key=lambda each: each.value <= 0):
-        evidence = [place for place, share in contribution.items if share > 0 and place in liked]
+        own = [(place, share) for place, share in contribution.items if place in liked]
+        enough = max(own[0][1] * _WORTH_NAMING, 0.0) if own else 0.0
+        evidence = [place for place, share in own if share > 0 and share >= enough]
         if evidence:
             yield contribution.part, evidence[:_MAX_NAMED]
 

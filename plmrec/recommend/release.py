@@ -12,6 +12,7 @@ import numpy.typing as npt
 from plmrec.backends import build_backend
 from plmrec.errors import DataContractError
 from plmrec.histories import Catalogue
+from plmrec.recommend.reasons import PartKinds
 from plmrec.recommenders.base import Recommender
 from plmrec.recommenders.blend import Blend
 
@@ -43,16 +44,15 @@ class LoadedRelease:
         return cast("Recommender", self.blend.parts[self.blend.options.fallback])
 
     @property
-    def reads_text(self) -> frozenset[str]:
-        """Names of the parts that compare what items say."""
-        parts = self.blend.options.parts.items()
-        return frozenset(name for name, part in parts if part.backend == "content")
-
-    @property
-    def same_for_all(self) -> frozenset[str]:
-        """Names of the parts that do not depend on what a user liked."""
-        parts = self.blend.options.parts.items()
-        return frozenset(name for name, part in parts if part.backend.endswith("popularity"))
+    def kinds(self) -> PartKinds:
+        """Which of its parts read text, and which do not look at the user."""
+        backends = {name: part.backend for name, part in self.blend.options.parts.items()}
+        return PartKinds(
+            reads_text=frozenset(n for n, backend in backends.items() if backend == "content"),
+            same_for_all=frozenset(
+                n for n, backend in backends.items() if backend.endswith("popularity")
+            ),
+        )
 
     def over(self, catalogue: Catalogue) -> LoadedRelease:
         """The same release over the items of today: new ones are read, lost ones are dropped."""

@@ -9,7 +9,6 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from pydantic import ValidationError
 
-from plmrec.digests import digest_json
 from plmrec.errors import ParamsError
 from plmrec.histories import Ints, TrainingData
 from plmrec.params import Params
@@ -57,12 +56,6 @@ def evaluation_split(data: TrainingData, params: Params) -> Split:
         seed=params.seed,
         min_users=_MIN_JUDGED,
     )
-
-
-def input_digest(data: TrainingData, params: Params) -> str:
-    """Identity of everything training reads; the same digest gives the same recommender."""
-    used = params.model_dump(include={"seed", "training", "evaluation"})
-    return digest_json([data.digest(), used])
 
 
 def train_recommender(

@@ -56,14 +56,20 @@ def write_lists(path: Path, blocks: Iterable[pa.Table]) -> int:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        n_rows = 0
-        with _WRITERS[path.suffix.lower()](str(temporary), SCHEMA) as writer:
-            for block in blocks:
-                writer.write_table(block)
-                n_rows += block.num_rows
-        temporary.replace(path)
+        try:
+            n_rows = _write_blocks(temporary, path.suffix.lower(), blocks)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as err:
         raise ParamsError(f"recommend: cannot write {path}: {err.strerror or err}") from err
-    finally:
-        temporary.unlink(missing_ok=True)
+    return n_rows
+
+
+def _write_blocks(path: Path, suffix: str, blocks: Iterable[pa.Table]) -> int:
+    n_rows = 0
+    with _WRITERS[suffix](str(path), SCHEMA) as writer:
+        for block in blocks:
+            writer.write_table(block)
+            n_rows += block.num_rows
     return n_rows

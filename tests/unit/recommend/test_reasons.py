@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from plmrec.recommend.reasons import ItemFacts, explain_item
+from plmrec.recommend.reasons import ItemFacts, PartKinds, explain_item
 from plmrec.recommenders.base import Contribution
 from plmrec.types import Passage
 
+KINDS = PartKinds(
+    reads_text=frozenset({"content"}), same_for_all=frozenset({"popularity", "recent_popularity"})
+)
 FACTS = [
     ItemFacts(item_id="a", title="Heat", genres=("crime",), creators=("Mann",)),
     ItemFacts(item_id="b", title="Ronin", genres=("crime", "thriller")),
@@ -19,7 +22,7 @@ def explain(*contributions, item=ITEM, liked=(0, 1, 2), passage=None):
     return explain_item(
         item,
         contributions=contributions,
-        reads_text={"content"},
+        kinds=KINDS,
         liked=set(liked),
         facts=FACTS,
         passage=passage,
@@ -40,6 +43,9 @@ class TestNeighbours:
     def test_never_names_an_item_that_was_not_liked_or_speaks_against_it(self):
         reason = explain(part("ease", (1, 0.5), (0, -0.3), (2, 0.1)), liked=(0, 2))
         assert reason.item_ids == ("c",)
+
+    def test_a_liked_item_that_adds_little_is_not_named_beside_a_strong_one(self):
+        assert explain(part("ease", (1, 0.5), (0, 0.2))).item_ids == ("b",)
 
     def test_the_strongest_part_with_evidence_wins(self):
         reason = explain(
@@ -83,6 +89,11 @@ class TestPopular:
     def test_is_not_claimed_of_an_item_that_no_part_raises(self):
         assert explain(part("popularity", value=-2.0)).text == "It completes the list"
 
+    def test_a_part_that_reads_what_was_not_liked_names_no_item(self):
+        reason = explain(part("als_seen", (1, 0.5)), part("popularity", value=0.1), liked=())
+        assert (reason.kind, reason.item_ids) == ("neighbours", ("b",))
+        assert reason.text == "Others with a history like yours chose it"
+
     def test_a_liked_item_behind_a_low_score_is_a_better_reason_than_none(self):
         reason = explain(part("popularity", value=-0.5), part("ease", (0, 0.5), value=-1.0))
         assert reason.item_ids == ("a",)
@@ -97,7 +108,7 @@ def test_long_titles_and_quotes_are_cut_at_a_space():
     reason = explain_item(
         PLAIN,
         contributions=(part("content", (0, 1.0)),),
-        reads_text={"content"},
+        kinds=KINDS,
         liked={0},
         facts=facts,
         passage=Passage(text="speech " * 60),

@@ -77,7 +77,7 @@ def test_a_model_without_time_stamps_gives_one_segment_per_span(tmp_path):
 def test_a_model_that_cannot_be_had_offline_is_unavailable(name, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     whisper = build_backend("speech", "whisper", {"model": name})
-    with pytest.raises(BackendUnavailableError, match="name a local folder|folder or a hub name"):
+    with pytest.raises(BackendUnavailableError, match=r"name a local folder|folder or a hub name"):
         _ = whisper.version
 
 

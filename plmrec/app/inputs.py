@@ -1,0 +1,57 @@
+"""What training and evaluation read: identified without reading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from plmrec.app.context import Context
+from plmrec.digests import digest_json
+
+_VERSION: Final = 1  # raise it when the same inputs give another recommender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Identity of everything training reads.
+
+    Attributes:
+        dataset_digest: DVC digest of the accepted dataset.
+        source: Folder the dataset was read from; for people.
+        n_interactions: Accepted interactions.
+        encoder: Contents of ``embeddings/current.json``.
+        digest: Of all that can change the recommender.
+    """
+
+    dataset_digest: str
+    source: str
+    n_interactions: int
+    encoder: dict[str, Any]
+    digest: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the encoder."""
+        return str(self.encoder["fingerprint"])
+
+
+def read_inputs(context: Context) -> Inputs:
+    """Read the identity of everything training reads, without reading it.
+
+    Raises:
+        MissingStageError: The dataset or its vectors are not there.
+    """
+    manifest = context.workspace.read_json("dataset", "manifest.json")
+    encoder = context.workspace.read_json("embeddings", "current.json")
+    used = context.params.model_dump(
+        mode="json", include={"seed", "feedback", "training", "evaluation"}
+    )
+    used["training"].pop("min_interval_days")  # it decides when, not what
+    parts = [_VERSION, manifest["digest"], encoder["digest"], encoder["fingerprint"], used]
+    return Inputs(
+        dataset_digest=str(manifest["digest"]),
+        source=str(manifest["source"]),
+        n_interactions=int(manifest["counts"].get("interactions", 0)),
+        encoder=dict(encoder),
+        digest=digest_json(parts),
+    )
