@@ -65,6 +65,7 @@ def evaluate(
         is_new = False
         if champion is not None and judged.version == champion.version:
             decision = keep_champion(judged)
+            match = replace(match, digest=judged.decision.get("digest", match.digest))
         elif judged.decision.get("digest") == match.digest:
             decision = judged.decision
         else:
