@@ -164,6 +164,9 @@ class EvaluationParams(Section):
     share: Fraction = Field(
         default=0.2, description="share of the dated interactions that split time holds out"
     )
+    max_users: int = Field(
+        default=10_000, ge=1, description="users judged, drawn evenly when there are more"
+    )
     resamples: int = Field(default=1000, ge=10, description="bootstrap resamples of the users")
     confidence: Fraction = Field(default=0.95, description="coverage of the intervals")
 

@@ -103,7 +103,7 @@ def _lines(title: str) -> Iterator[Callable[[str], None]]:
 
 def _print_status(rows: list[dict[str, object]]) -> None:
     shown = [{**row, "since": _local_time(str(row["since"]))} for row in rows]
-    print_table(shown, ["service", "state", "pid", "address", "since", "memory_mb"])
+    print_table(shown, ["service", "state", "pid", "address", "since"])
 
 
 def _local_time(since: str) -> str:

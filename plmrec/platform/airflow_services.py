@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from pydantic import SecretStr
 
 import plmrec
 from plmrec.errors import ParamsError, ServiceUnavailableError
@@ -127,9 +128,11 @@ def environment(folder: PlatformFolder, settings: Settings) -> dict[str, str]:
     """Environment of every Airflow process and, through them, of every task.
 
     Addresses of the embedded services are not in it: tasks read them from the endpoints file.
+    What the settings leave out is left out, whatever the environment of this process says.
     """
-    values = {
-        **os.environ,
+    ours = {f"PLMREC_{name.upper()}" for name in Settings.model_fields}
+    values = {name: value for name, value in os.environ.items() if name not in ours}
+    values |= {
         **QUIET,
         "AIRFLOW_HOME": str(folder.path("airflow")),
         "PLMREC_WORKSPACE": str(folder.workspace),
@@ -139,10 +142,11 @@ def environment(folder: PlatformFolder, settings: Settings) -> dict[str, str]:
     http.bypass_proxy(values)
     if settings.params.exists():
         values["PLMREC_PARAMS"] = str(settings.params.resolve())
-    if settings.database_url is not None:
-        values["PLMREC_DATABASE_URL"] = settings.database_url.get_secret_value()
-    if settings.mlflow_tracking_uri is not None:
-        values["PLMREC_MLFLOW_TRACKING_URI"] = settings.mlflow_tracking_uri
+    for name in ("mlflow_tracking_uri", "dvc_remote", "database_url", "pseudonym_key"):
+        value = getattr(settings, name)
+        if value is not None:
+            shown = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            values[f"PLMREC_{name.upper()}"] = shown
     return values
 
 

@@ -18,7 +18,7 @@ from plmrec.platform.processes import ServiceProcess
 MARK: Final = "PLMREC_PLATFORM"
 """Variable in the environment of every service process; names the platform's folder."""
 
-_GRACE_S: Final = 10.0
+_GRACE_S: Final = 5.0
 # Tasks still report to the API server while the scheduler ends, and everything uses PostgreSQL.
 _ORDER: Final = (
     tuple(name for name in airflow_services.NAMES if name != "airflow-api"),

@@ -15,6 +15,8 @@ from plmrec.recommenders._weights import Reads, evidence, recency_weights
 from plmrec.recommenders.base import Arrays, Contribution, State, moved_places
 from plmrec.types import FloatMatrix
 
+_CELLS = 16_000_000  # of a dense matrix looked at at once: 64 MB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ItemToItem:
@@ -162,26 +164,33 @@ def keep_strongest(matrix: FloatMatrix | sp.csr_matrix, n: int) -> sp.csr_matrix
     Returns:
         float32 CSR of the same shape.
     """
+    if sp.issparse(matrix):
+        return _keep_strongest_entries(matrix.tocoo(), n)
     n_rows, n_columns = matrix.shape
-    if not n_columns:
-        return empty_matrix(n_rows, 0)
-    data, rows, columns = [], [], []
-    step = max(1, 16_000_000 // max(n_rows, 1))
-    by_column = matrix.tocsc() if sp.issparse(matrix) else matrix
+    data, rows, columns = [np.zeros(0, np.float32)], [np.zeros(0, int)], [np.zeros(0, int)]
+    step = max(1, _CELLS // max(n_rows, 1))
     for start in range(0, n_columns, step):
-        block = by_column[:, start : start + step]
-        dense = np.asarray(block.todense() if sp.issparse(block) else block)
-        strength = np.abs(dense.T)
+        block = np.asarray(matrix[:, start : start + step]).T
+        strength = np.abs(block)
+        kept = strength > 0
         if n < n_rows:
             border = np.partition(strength, n_rows - n, axis=1)[:, n_rows - n, None]
             tied = strength == border
             room = n - (strength > border).sum(axis=1, keepdims=True)
-            kept = (strength > border) | (tied & (np.cumsum(tied, axis=1) <= room))
-        else:
-            kept = np.ones_like(strength, dtype=np.bool_)
-        column, row = np.nonzero(kept & (strength > 0))
-        data.append(dense.T[column, row])
+            kept &= (strength > border) | (tied & (np.cumsum(tied, axis=1) <= room))
+        column, row = np.nonzero(kept)
+        data.append(block[column, row])
         rows.append(row)
         columns.append(column + start)
     entries = (np.concatenate(data), (np.concatenate(rows), np.concatenate(columns)))
+    return sp.csr_matrix(entries, shape=matrix.shape, dtype=np.float32)
+
+
+def _keep_strongest_entries(matrix: sp.coo_matrix, n: int) -> sp.csr_matrix:
+    """The same for a sparse matrix without doubled entries."""
+    order = np.lexsort((matrix.row, -np.abs(matrix.data), matrix.col))
+    columns = matrix.col[order]
+    first = np.searchsorted(columns, np.arange(matrix.shape[1]))
+    kept = order[np.arange(len(order)) - first[columns] < n]
+    entries = (matrix.data[kept], (matrix.row[kept], matrix.col[kept]))
     return sp.csr_matrix(entries, shape=matrix.shape, dtype=np.float32)

@@ -13,6 +13,7 @@ from plmrec.splits import Split, checked
 from plmrec.stages.judging import Judgement, judge_lists
 from plmrec.stages.recipe import Recipe, fit_recipe
 from plmrec.stages.scoring import Scorer, list_items
+from plmrec.stages.tuning import draw_judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +59,13 @@ class Evaluation:
 
 
 def evaluate_recipe(
-    recipe: Recipe, data: TrainingData, split: Split, *, k: int, with_baselines: bool = False
+    recipe: Recipe,
+    data: TrainingData,
+    split: Split,
+    *,
+    k: int,
+    max_users: int = 10_000,
+    with_baselines: bool = False,
 ) -> Evaluation:
     """Fit a recipe on the training side of a split and judge its lists; all items compete.
 
@@ -67,13 +74,14 @@ def evaluate_recipe(
         data: What the split was made of.
         split: Checked again for leaks here.
         k: Length of the lists.
+        max_users: Users to judge; the same ones are drawn for every recipe when there are more.
         with_baselines: Judge popularity and each part of a blend alone, too.
 
     Raises:
         DataContractError: Something held out leaks into training, or nobody can be judged.
     """
     checked(split)
-    rows = np.flatnonzero(np.diff(split.heldout.indptr))
+    rows = draw_judged(split, max_users, seed=0)
     if not len(rows):
         raise DataContractError(
             "evaluate: expected users with held-out likes, found none",

@@ -9,21 +9,16 @@ import pytest
 from plmrec.platform import control, demo
 from plmrec.platform.folder import PlatformFolder
 from plmrec.settings import Settings
-from tests.support.tiny import write_tiny_dataset
+from tests.support.tiny import WEIGHTLESS_PARAMS, write_tiny_dataset
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-PARAMS = """\
-shards: 2
-speech: {backend: scripted}
-encoder: {backend: hashing}
-"""
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A platform whose tasks use the backends without weights."""
     folder = tmp_path_factory.mktemp("scheduler")
-    (folder / "params.yaml").write_text(PARAMS)
+    (folder / "params.yaml").write_text(WEIGHTLESS_PARAMS)
     settings = Settings(
         workspace=str(folder / "workspace"),
         params=folder / "params.yaml",
