@@ -175,7 +175,7 @@ def _reason(
     creators = [name for name in other.creators if name in item.creators]
     if tags or creators:
         shared = [*tags, *(f"by {name}" for name in creators)]
-        text = f"Shares {', '.join(shared)} with {item.title}"
+        text = f"Shares {', '.join(shared)} with “{item.title}”"
         return Reason(kind="tags", text=text, item_ids=(item.item_id,))
     for passage in close.get(other.item_id, []):
         return Reason(

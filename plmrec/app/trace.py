@@ -89,7 +89,12 @@ def _content_steps(row: dict[str, Any], now: _Workspace) -> list[dict[str, Any]]
             source=now.manifest.get("source"),
         ),
         _step("item", row["item_digest"], now.item.get("digest"), kind=row["kind"]),
-        _step("media", row["media_digest"], now.item.get("media_digest"), file=row["media"]),
+        _step(
+            "media",
+            row["media_digest"],
+            now.item.get("media_digest"),
+            file=row["media"] or "none",
+        ),
         _step(
             "transcript",
             row["transcript_digest"],

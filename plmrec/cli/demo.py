@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ def demo(
     """Start the platform, run the six DAGs on a dataset, show the results, stop the platform."""
     from plmrec.platform import demo as demonstration
 
+    demonstration.check_dataset(dataset)
     settings = load_settings()
     with demonstration.platform_up(settings, keep=keep_up, say=_say) as folder:
         with _live_table() as show:
@@ -148,14 +151,27 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _print_next(workspace: str, user: str) -> None:
-    option = "" if workspace == ".plmrec" else f" --workspace {workspace}"
+    plmrec = _program() + ("" if workspace == ".plmrec" else f" --workspace {workspace}")
     lines = (
         "Go on with:",
-        f"  plmrec{option} up                          Airflow and MLflow in the browser",
-        f"  plmrec{option} recommend --user {user} --k 10",
-        f"  plmrec{option} search 'words'",
-        f"  plmrec{option} quarantine list",
-        f"  plmrec{option} doctor",
+        f"  {plmrec} up    (starts Airflow and MLflow and prints their addresses)",
+        f"  {plmrec} recommend --user {user} --k 10",
+        f"  {plmrec} search 'words'",
+        f"  {plmrec} quarantine list",
+        f"  {plmrec} doctor",
     )
     for line in lines:
         output.out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _program() -> str:
+    """How to call plmrec from this folder: by its name where the shell would find this one."""
+    here = Path(sys.argv[0])
+    found = shutil.which("plmrec")
+    if here.name != "plmrec" or (found and Path(found).resolve() == here.resolve()):
+        return "plmrec"
+    return str(here.resolve().relative_to(Path.cwd())) if _is_below(here) else str(here)
+
+
+def _is_below(path: Path) -> bool:
+    return path.resolve().is_relative_to(Path.cwd())

@@ -7,6 +7,7 @@ of an encoder; tests and DAG tests use it.
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -31,6 +32,9 @@ class Options(Section):
     dim: int = Field(default=256, ge=8, le=4096, description="width of the vectors")
     max_tokens: int = Field(default=128, ge=8, le=100_000, description="words of a passage")
     n_gram: int = Field(default=2, ge=1, le=4, description="longest run of words hashed, words")
+    delay_s: float = Field(
+        default=0.0, ge=0, le=60, description="pause before each batch, seconds; changes no vector"
+    )
 
 
 class HashingEncoder:
@@ -49,7 +53,9 @@ class HashingEncoder:
         self.dim = options.dim
         self.max_tokens = options.max_tokens
         self.name = f"hashing-{options.dim}"
-        self.fingerprint = digest_json({"backend": "hashing", "version": _VERSION} | dict(options))
+        self.fingerprint = digest_json(
+            {"backend": "hashing", "version": _VERSION} | options.model_dump(exclude={"delay_s"})
+        )
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count words and punctuation marks; see Encoder.count_tokens."""
@@ -57,6 +63,7 @@ class HashingEncoder:
 
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         """Encode texts; see Encoder.encode."""
+        time.sleep(self._options.delay_s)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for row, text in enumerate(texts):
             for feature, count in sorted(Counter(self._features(text)).items()):

@@ -20,6 +20,16 @@ from plmrec.stores.workspace import Workspace
 STAGES: Final = ("validate", "transcribe", "embed", "train", "evaluate", "refresh")
 
 
+def check_dataset(dataset: Path) -> None:
+    """Refuse early what is no folder.
+
+    Raises:
+        ParamsError: There is no such folder.
+    """
+    if not dataset.is_dir():
+        raise ParamsError(f"demo: expected a folder, got {dataset}", hint="Correct --dataset")
+
+
 @contextmanager
 def platform_up(
     settings: Settings, *, keep: bool, say: Callable[[str], None]
@@ -50,11 +60,8 @@ def run_chain(
     """Run the six DAGs on a dataset; see ``ChainRun.follow``.
 
     Raises:
-        ParamsError: There is no such folder.
         ServiceUnavailableError: The chain does not end in time.
     """
-    if not dataset.is_dir():
-        raise ParamsError(f"demo: expected a folder, got {dataset}", hint="See --dataset")
     chain = ChainRun(airflow_client(folder))
     chain.trigger({"dataset": str(dataset.resolve()), "retrain": True})
     return chain.follow(timeout_s=timeout_s, on_poll=on_poll)

@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, cast
 
+import psutil
+
 from plmrec.platform import processes, state
 from plmrec.platform.folder import PlatformFolder
 from plmrec.platform.postgres import with_database
@@ -105,8 +107,10 @@ def _allowed_hosts(host: str, port: int) -> list[str]:
     """Names by which the server may be called; others are refused, against DNS rebinding."""
     names = {"localhost", "127.0.0.1", "[::1]", host}
     if host not in {"localhost", "127.0.0.1", "::1"}:
-        names |= {socket.gethostname(), socket.getfqdn(), "192.168.*", "10.*", "fd00:*"}
-        names |= {f"172.{number}.*" for number in range(16, 32)}
+        cards = (card for cards in psutil.net_if_addrs().values() for card in cards)
+        ip = {socket.AF_INET: "{}", socket.AF_INET6: "[{}]"}
+        names |= {socket.gethostname(), socket.getfqdn()}
+        names |= {ip[c.family].format(c.address) for c in cards if c.family in ip}
     return sorted({*names, *(f"{name}:{port}" for name in names)})
 
 

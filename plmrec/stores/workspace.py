@@ -185,7 +185,9 @@ class ShardedTable:
             empty = self.schema.empty_table()
             return empty.select(list(columns)) if columns is not None else empty
         data = self.workspace.read_bytes(self.name, f"{shard}.parquet")
-        return pq.read_table(pa.BufferReader(data), columns=list(columns) if columns else None)
+        # One thread: a pool still at work when a short command ends aborts the interpreter.
+        file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+        return file.read(list(columns) if columns else None, use_threads=False)
 
     def read_all(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the whole table, shards in order.

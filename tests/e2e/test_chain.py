@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.tiny import write_tiny_dataset
@@ -46,6 +47,7 @@ class Chain:
     def run(self, *arguments: str):
         done = subprocess.run(
             self.command(*arguments),
+            check=False,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -128,8 +130,26 @@ def test_sigkill_in_transcribe_embed_and_refresh_loses_nothing(undisturbed, data
     chain.run("embed")
     chain.run("train")
     chain.run("evaluate")
-    marks = chain.workspace / "platform"
-    chain.kill_when(lambda: (marks / "refresh.building").exists(), "refresh")
-    chain.run("refresh")
+    chain.run("up", "--only", "postgres")
+    try:
+        kill_refresh_before_its_switch(chain)
+        chain.run("refresh")
+    finally:
+        chain.run("down")
     assert chain.digests() == undisturbed.digests()
     assert chain.run("similar", "i0", "--json")
+
+
+def kill_refresh_before_its_switch(chain: Chain) -> None:
+    """Hold the switch back with a lock that readers do not feel, and kill the waiting refresh."""
+    endpoints = json.loads((chain.workspace / "platform" / "endpoints.json").read_text())
+    with psycopg.connect(endpoints["database_url"]) as conn:
+        conn.execute("LOCK TABLE plmrec.live IN SHARE ROW EXCLUSIVE MODE")
+
+        def waits() -> bool:
+            with psycopg.connect(endpoints["database_url"], autocommit=True) as other:
+                query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                return other.execute(query).fetchone()[0] > 0
+
+        chain.kill_when(waits, "refresh")
+        conn.rollback()

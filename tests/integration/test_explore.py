@@ -68,7 +68,7 @@ class TestSimilar:
     def test_names_what_both_items_share(self, live):
         found = {row["item_id"]: row["reason"] for row in similar("i0", 59, **live)}
         assert len(found) == 59
-        assert found["i28"]["text"] == "Shares whales, by creator 0 with Title 0"
+        assert found["i28"]["text"] == "Shares whales, by creator 0 with “Title 0”"
         assert found["i28"]["kind"] == "tags"
         assert found["i2"]["kind"] == "passage"
         assert found["i2"]["start_s"] is not None
