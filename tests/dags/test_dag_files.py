@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from pathlib import Path
 
 import pytest
@@ -79,16 +80,16 @@ def test_each_dag_is_triggered_by_what_the_one_before_produces():
     def awaited(name):
         return uris(dags[name].timetable.asset_condition)
 
-    for before, after in zip(CHAIN, CHAIN[1:], strict=False):
+    for before, after in itertools.pairwise(CHAIN):
         assert produced(before) & awaited(after), (before, after)
     assert produced("plmrec_embed") & awaited("plmrec_refresh_index")
 
 
 def test_a_data_error_fails_at_once_and_an_outage_is_retried():
     from airflow.sdk import RetryAction
-    from plmrec_dagkit import RETRIES
 
     from plmrec.errors import DataContractError, ServiceUnavailableError
+    from plmrec_dagkit import RETRIES
 
     assert RETRIES.evaluate(DataContractError("x"), 1, 3).action == RetryAction.FAIL
     assert RETRIES.evaluate(ServiceUnavailableError("x"), 1, 3).action == RetryAction.RETRY
