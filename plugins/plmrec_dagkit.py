@@ -31,6 +31,8 @@ CHALLENGER = Asset("plmrec_challenger", uri="plmrec://challenger", group="plmrec
 CHAMPION = Asset("plmrec_champion", uri="plmrec://champion", group="plmrec")
 INDEX = Asset("plmrec_index", uri="plmrec://index", group="plmrec")
 
+DATA_DOCS_URL = "/plmrec/data-docs"  # where plmrec_data_docs serves them
+
 RETRIES = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -97,7 +99,12 @@ class DataDocsLink(_ReportLink):
     """Opens the Data Docs page of the task's validation."""
 
     label = "Data Docs"
-    field = "data_docs_url"
+    field = "data_docs"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Address of the page behind the login of Airflow."""
+        page = super().get_link(operator, ti_key=ti_key)  # relative to the workspace
+        return page.replace("reports/data_docs/", f"{DATA_DOCS_URL}/") if page else ""
 
 
 class StageOperator(BaseOperator):

@@ -18,6 +18,7 @@ from plmrec.stages.last_validation import (
     LastValidation,
     accepted_before,
     input_identity,
+    last_source,
     load_last,
 )
 from plmrec.stages.media_intake import MediaIntake
@@ -41,7 +42,7 @@ def validate(
     """Read, normalise and judge a raw dataset; snapshot what is accepted.
 
     Args:
-        dataset: Folder that follows the dataset contract.
+        dataset: Folder that follows the dataset contract; empty for the one validated last.
         settings: Where to run; the environment when None.
         params: What changes results; params.yaml when None.
         now: The clock; the system's when None.
@@ -59,7 +60,7 @@ def validate(
     """
     started = time.perf_counter()
     context = open_context(settings, params)
-    source = Path(dataset).resolve()
+    source = Path(dataset or last_source(context.workspace)).resolve()
     files = find_raw_files(source)
     now = now or datetime.now(timezone.utc)
     with staging(context.workspace):

@@ -97,6 +97,7 @@ def _evaluated(
         data,
         evaluation_split(data, context.params),
         k=context.params.evaluation.k,
+        max_users=context.params.evaluation.max_users,
         with_baselines=with_baselines,
     )
 

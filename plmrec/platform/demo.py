@@ -41,7 +41,7 @@ def platform_up(
         keep: Leave it running in any case.
         say: Called with a line for each service that is ready, or stopped.
     """
-    ran_before = all(row["state"] != "stopped" for row in control.status(settings))
+    ran_before = all(row["state"] in {"running", "external"} for row in control.status(settings))
     control.up(settings, say=say)
     try:
         yield PlatformFolder(settings)

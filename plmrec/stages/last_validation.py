@@ -91,6 +91,21 @@ def load_last(workspace: Workspace, source: Path) -> LastValidation:
     return last if last.source == str(source) else LastValidation(source=str(source))
 
 
+def last_source(workspace: Workspace) -> str:
+    """Folder of the raw dataset that was validated last.
+
+    Raises:
+        MissingStageError: None was validated in this workspace.
+    """
+    try:
+        return str(workspace.read_json(*_FILE)["source"])
+    except (MissingStageError, KeyError) as err:
+        raise MissingStageError(
+            "validate: expected the folder of a dataset, got none, and none was validated before",
+            hint="Name one: `plmrec validate --dataset DIR`, or the parameter `dataset` of the DAG",
+        ) from err
+
+
 def input_identity(files: Mapping[str, RawFile], digests: FileDigests, params: Params) -> str:
     """Digest of everything that decides the result, but for media and the clock."""
     return digest_json(
