@@ -57,6 +57,8 @@ def options(
 
 def main() -> None:
     """Run one command; a failure is one line on stderr and exit code 2 or 75."""
+    # Idle threads of numeric libraries spin by default and starve whoever shares the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = _shared_options_first(sys.argv[1:])
     verbose = "--verbose" in arguments
     logging.basicConfig(

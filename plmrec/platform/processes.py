@@ -200,8 +200,9 @@ def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
 
 def _runs(process: psutil.Process) -> bool:
     with suppress(*_GONE):
-        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            return True
-    with suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)  # reap a child of ours, or it stays a zombie
+        if not process.is_running():
+            return False
+        with suppress(ChildProcessError):  # a child of ours is reaped, or it stays a zombie
+            return os.waitpid(process.pid, os.WNOHANG)[0] == 0
+        return process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -70,7 +70,7 @@ def refresh_index(
     rows_digest, n_items = digest_sources(sources)
     digest = digest_json([rows_digest, index_params(index)])
     with building(pool) as conn:
-        drop_unused(conn)
+        dropped = drop_unused(conn)  # of dead builders, or still being read last time
         generation = find_kept(conn, release_version=release.version, digest=digest)
         is_new = generation is None or (generation.recall_at_10 or 0.0) < index.min_recall
         if generation is None or is_new:
@@ -78,7 +78,7 @@ def refresh_index(
             builder = _Builder(conn, generation, sources, on_progress)
             generation = builder.build(index, seed=seed)
         switched = switch(conn, generation.generation_id)
-        dropped = drop_unused(conn)
+        dropped += drop_unused(conn)
         with conn.transaction():
             live = read_live(conn)
     return StageReport(

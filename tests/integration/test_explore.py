@@ -203,9 +203,8 @@ def run(settings, *arguments):
         "PLMREC_DATABASE_URL": settings.database_url.get_secret_value(),
         "PLMREC_MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
     }
-    script = "import plmrec.cli.main as m; m._COMMANDS = ('refresh', 'explore'); m.main()"
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-m", "plmrec", *arguments],
         env=environment,
         capture_output=True,
         check=False,

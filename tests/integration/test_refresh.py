@@ -22,7 +22,7 @@ from plmrec.stages.refresh import refresh_index
 from plmrec.stores.building import building
 from plmrec.stores.database import open_database
 from plmrec.stores.generations import list_generations, live_pointer, roll_back
-from plmrec.stores.live import ask_live, search_passages, vector_of
+from plmrec.stores.live import ask_live, search_items, search_passages, vector_of
 from plmrec.stores.quarantine import Quarantine
 from plmrec.stores.releases import ReleaseStore
 from plmrec.stores.vectors import best_passages, fetch_items, nearest_items, passages_of
@@ -322,6 +322,42 @@ class TestReading:
         assert best[0].passage_no == 1
         assert best[0].score == pytest.approx(1.0, abs=1e-5)
         assert best_passages(pool, "none", query, k=2) == []
+
+    def test_a_reader_that_slept_through_two_refreshes_is_answered_from_the_new_index(
+        self, pool, embedded
+    ):
+        crown(pool, 1)
+        refresh(pool, embedded)
+        asked = []
+
+        def question(conn, live):
+            asked.append(live.generation_id)
+            if len(asked) == 1:  # has resolved the pointer, has not touched a table
+                refresh_changed(pool, embedded)
+                refresh_changed(pool, embedded)
+            return len(search_items(conn, live, vector_of(conn, live, "i0"), k=10))
+
+        assert ask_live(pool, question) == 10
+        assert asked == [1, 3]
+
+    def test_a_generation_that_is_being_read_is_dropped_by_a_later_refresh(
+        self, pool, embedded, monkeypatch
+    ):
+        monkeypatch.setattr("plmrec.stores.building._DROP_WAIT", "100ms")
+        crown(pool, 1)
+        refresh(pool, embedded)
+
+        def question(conn, live):
+            assert vector_of(conn, live, "i0") is not None
+            reports = [refresh_changed(pool, embedded) for _ in range(2)]
+            assert vector_of(conn, live, "i0") is not None
+            return [report["dropped"] for report in reports]
+
+        assert ask_live(pool, question) == [[], []]
+        report = refresh(pool, embedded)
+        assert (report["computed"], report["dropped"]) == (0, [1])
+        status = {each.generation_id: each.status for each in list_generations(pool)}
+        assert status == {1: "dropped", 2: "ready", 3: "ready"}
 
     def test_readers_see_no_error_and_no_short_answer_during_refreshes(self, pool, embedded):
         crown(pool, 1)
