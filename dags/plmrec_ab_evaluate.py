@@ -21,7 +21,8 @@ from plmrec_dagkit import CHALLENGER, CHAMPION, StageOperator, dag_defaults
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC"), assets=[CHALLENGER]
+        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC", run_immediately=timedelta(0)),
+        assets=[CHALLENGER],
     ),
     doc_md=__doc__,
     **dag_defaults(deadline=timedelta(hours=3)),

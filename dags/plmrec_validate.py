@@ -19,7 +19,8 @@ from plmrec_dagkit import DATASET, INGEST, StageOperator, dag_defaults
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 3 * * *", timezone="UTC"), assets=[INGEST]
+        timetable=CronTriggerTimetable("0 3 * * *", timezone="UTC", run_immediately=timedelta(0)),
+        assets=[INGEST],
     ),
     doc_md=__doc__,
     params={

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from airflow.sdk import (
@@ -58,7 +58,6 @@ def dag_defaults(deadline: timedelta) -> dict[str, Any]:
             long it is stopped.
     """
     return {
-        "start_date": datetime(2026, 1, 1, tzinfo=timezone.utc),
         "catchup": False,
         "max_active_runs": 1,
         "dagrun_timeout": 4 * deadline,

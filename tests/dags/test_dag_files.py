@@ -54,17 +54,19 @@ class TestDagFile:
     def test_holds_one_dag_named_like_the_file(self, path):
         assert list(load(path)) == [path.stem]
 
-    def test_keeps_the_conventions(self, path):
-        dag = load(path)[path.stem]
-        assert dag.doc_md
-        assert "plmrec" in dag.tags
-        assert dag.max_active_runs == 1
-        assert dag.catchup is False
-        assert dag.deadline
-        for task in dag.tasks:
-            assert task.owner == "plmrec"
-            assert task.retries >= 1
-            assert task.retry_policy is not None
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_each_dag_of_the_chain_keeps_the_conventions(name):
+    dag = load(ROOT / "dags" / f"{name}.py")[name]
+    assert dag.doc_md
+    assert "plmrec" in dag.tags
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert dag.deadline
+    for task in dag.tasks:
+        assert task.owner == "plmrec"
+        assert task.retries >= 1
+        assert task.retry_policy is not None
 
 
 def test_the_six_dags_of_the_chain_are_there():

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def airflow_database():
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
@@ -25,15 +25,15 @@ def airflow_database():
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
-@pytest.fixture(scope="module")
-def chain(airflow_database, database_dsn, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("chain")
+@pytest.fixture
+def chain(airflow_database, database_dsn, mlflow_uri, tmp_path):
+    folder = tmp_path
     (folder / "params.yaml").write_text(WEIGHTLESS_PARAMS)
     environment = {
         "PLMREC_WORKSPACE": str(folder / "workspace"),
         "PLMREC_PARAMS": str(folder / "params.yaml"),
         "PLMREC_DATABASE_URL": database_dsn,
-        "PLMREC_MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "PLMREC_MLFLOW_TRACKING_URI": mlflow_uri,
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
