@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from plmrec.cli import output
 from plmrec.cli.main import app
@@ -83,7 +84,7 @@ def _steps_table(steps: Sequence[Step]) -> Table:
         colour = colours.get(step.state, "dim")
         table.add_row(
             step.dag_id,
-            f"[{colour}]{step.state}[/]",
+            Text(step.state, style=colour),
             f"{step.done}/{step.total}" if step.total else "",
             ", ".join(step.active),
             f"{step.seconds:.1f}" if step.runs else "",

@@ -20,8 +20,8 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON,
 
 _SHORT: Final = 16  # characters; a column of such cells is never folded
 
-out = Console()
-err = Console(stderr=True)
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
 
 
 def print_json(value: Any) -> None:

@@ -45,6 +45,7 @@ def run(dag_id: str, **conf):
     from airflow.dag_processing.dagbag import DagBag
 
     dag = DagBag(dag_folder=str(ROOT / "dags" / f"{dag_id}.py")).dags[dag_id]
+    dag.deadline = None  # dag.test() of Airflow 3.3 looks it up in a table that only parsing fills
     return dag.test(run_conf=conf)
 
 
