@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from plmrec.errors import BackendUnavailableError
+from plmrec.model_files import file_sha256, hub_folder
 
 PACKAGE_PREFIX: Final = "package:"
 # sha256 of the published weights that come in a package, so that a damaged or exchanged file shows
@@ -54,7 +53,7 @@ class ModelFolder:
     def hashes(self) -> dict[str, str]:
         """Sha256 of every file that can change a vector, by its path in the folder."""
         found = {file for pattern in _IDENTITY for file in self.path.glob(pattern)}
-        return {file.relative_to(self.path).as_posix(): _sha256(file) for file in sorted(found)}
+        return {file.relative_to(self.path).as_posix(): file_sha256(file) for file in sorted(found)}
 
     def json(self, *parts: str) -> dict[str, Any]:
         """Read a JSON object of the folder; empty when there is no such file."""
@@ -155,7 +154,13 @@ def find_model(model: str, revision: str | None) -> ModelFolder:
     elif Path(model).is_dir():
         folder = Path(model).resolve()
     else:
-        folder = _hub_folder(model, revision)
+        folder = hub_folder(
+            "encoder",
+            model,
+            revision,
+            patterns=_IDENTITY,
+            accepted="package:NAME, a folder or a hub name",
+        )
     if not (folder / "config.json").exists() or not any(folder.glob("*.safetensors")):
         raise BackendUnavailableError(
             f"encoder: expected config.json and *.safetensors in {folder}, found "
@@ -175,44 +180,10 @@ def _package_folder(package: str) -> Path:
     root = Path(spec.origin).parent
     folder = next((file.parent for file in sorted(root.rglob("*.safetensors"))), root)
     expected = PUBLISHED_SHA256.get(package)
-    if expected and _sha256(folder / "model.safetensors") != expected:
+    if expected and file_sha256(folder / "model.safetensors") != expected:
         raise BackendUnavailableError(
             f"encoder: {folder / 'model.safetensors'} does not have the published sha256 "
             f"{expected[:12]}",
             hint=f"Install the package {package!r} again",
         )
     return folder
-
-
-def _hub_folder(model: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=list(_IDENTITY)))
-    except HFValidationError as err:
-        raise BackendUnavailableError(
-            f"encoder: expected package:NAME, a folder or a hub name, got {model!r}",
-            hint="Correct encoder.options.model in params.yaml",
-        ) from err
-    except OSError as err:  # every error of the hub and of the network is one
-        raise BackendUnavailableError(
-            f"encoder: cannot get {model!r} (revision {revision}) from the hub, and it is not in "
-            "the local cache",
-            hint="Check name and network, or name a local folder in encoder.options.model",
-        ) from err
-
-
-def _sha256(file: Path) -> str:
-    status = file.stat()
-    return _sha256_of(str(file), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _sha256_of(file: str, size: int, mtime_ns: int) -> str:
-    del size, mtime_ns  # parts of the cache's key: a file that changes is read again
-    state = sha256()
-    with Path(file).open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            state.update(chunk)
-    return state.hexdigest()
