@@ -40,7 +40,7 @@ def print_table(
         title: Line above the table.
     """
     rows = list(rows)
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
         width = max((len(_cell(row.get(column))) for row in rows), default=0)
@@ -61,7 +61,7 @@ def print_reports(reports: Sequence[Mapping[str, Any]], *, as_json: bool) -> Non
         print_json(reports[0] if len(reports) == 1 else list(reports))
         return
     columns = list(StageReport(stage="", n_in=0, n_out=0).as_dict())
-    shown = [{**report, "digest": str(report["digest"])[:12]} for report in reports]
+    shown = [{**report, "digest": str(report["digest"])[:10]} for report in reports]
     print_table(shown, columns)
     for report in reports:
         details = {key: value for key, value in report.items() if key not in columns}
