@@ -40,7 +40,14 @@ def print_table(
         title: Line above the table.
     """
     rows = list(rows)
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for column in columns:
         numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
         width = max((len(_cell(row.get(column))) for row in rows), default=0)
