@@ -85,18 +85,6 @@ def reconcile(*, settings: Settings | None = None, params: Params | None = None)
         return open_life(context, pool).reconcile()
 
 
-def tag_release(
-    version: int,
-    key: str,
-    value: str,
-    *,
-    settings: Settings | None = None,
-    params: Params | None = None,
-) -> None:
-    """Set a tag on a release's version in MLflow, such as ``index_generation``."""
-    open_registry(open_context(settings, params)).tag(version, {key: value})
-
-
 def release_folder(context: Context, release: Release) -> Path:
     """Folder with the fitted state of a release; fetched from MLflow when it is not here yet.
 

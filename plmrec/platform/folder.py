@@ -128,5 +128,4 @@ _SECRETS: Final = {
     "airflow_jwt_secret": _token,
     "airflow_fernet_key": _fernet_key,
     "airflow_secret_key": _token,
-    "pseudonym_key": _token,
 }
