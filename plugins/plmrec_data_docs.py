@@ -18,7 +18,7 @@ def read_page(page: str, user: GetUserDep) -> FileResponse:
     """One page or style sheet; the folder of the pages is never left."""
     workspace = Path(os.environ.get("PLMREC_WORKSPACE", ".plmrec"))
     root = (workspace / "reports" / "data_docs").resolve()
-    target = (root / (page or "index.html")).resolve()
+    target = (root / (page or "runs.html")).resolve()
     if not target.is_relative_to(root) or not target.is_file():
         raise HTTPException(404, "no such page of the Data Docs")
     return FileResponse(target)
@@ -34,7 +34,7 @@ class PlmrecDataDocs(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "Data Docs",
-            "href": "/plmrec/data-docs/index.html",
+            "href": "/plmrec/data-docs/runs.html",
             "destination": "nav",
             "category": "browse",
             "url_route": "plmrec-data-docs",

@@ -73,24 +73,3 @@ def save_report(context: Context, report: StageReport) -> dict[str, object]:
     values = report.as_dict()
     context.workspace.write_json(values, "reports", f"{report.stage}.json")
     return values
-
-
-def merge_reports(stage: str, reports: list[dict[str, object]], digest: str) -> StageReport:
-    """Add up the reports of a stage's shards.
-
-    Args:
-        stage: Name of the stage.
-        reports: One ``StageReport.as_dict()`` per shard.
-        digest: Digest of the stage's whole output.
-    """
-    parts = [StageReport.from_dict(dict(values)) for values in reports]
-    return StageReport(
-        stage=stage,
-        n_in=sum(part.n_in for part in parts),
-        n_out=sum(part.n_out for part in parts),
-        n_quarantined=sum(part.n_quarantined for part in parts),
-        computed=sum(part.computed for part in parts),
-        reused=sum(part.reused for part in parts),
-        seconds=sum(part.seconds for part in parts),
-        digest=digest,
-    )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
-from plmrec.app.context import Context, merge_reports, open_context, save_report
+from plmrec.app.context import Context, open_context, save_report
+from plmrec.app.shards import (
+    Progress,
+    complete_reports,
+    count_up,
+    merge_reports,
+    no_progress,
+)
 from plmrec.backends import build_backend
 from plmrec.encoders.base import Encoder
-from plmrec.errors import MissingStageError
 from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stages import embed as stage
 from plmrec.types import StageReport
 
 CURRENT: Final = ("embeddings", "current.json")  # which encoder's vectors the chain goes on with
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 def load_encoder(context: Context) -> Encoder:
@@ -76,18 +79,13 @@ def finish_embed(
     context = open_context(settings, params)
     encoder = load_encoder(context)
     opened = _open_tables(context, encoder.fingerprint)
-    if late := [s for s in opened.item_vectors.shards if not _is_current(context, opened, s)]:
-        raise MissingStageError(
-            f"embed: expected every shard up to date, found {len(late)} that are not: {late[:5]}",
-            hint="Run plmrec embed again",
-        )
-    done = {str(report["shard"]) for report in reports}
-    untouched = [
-        _embed_shard(context, opened, shard, encoder)
-        for shard in opened.item_vectors.shards
-        if shard not in done
-    ]
-    every = [*reports, *untouched]
+    every = complete_reports(
+        "embed",
+        reports,
+        opened.item_vectors.shards,
+        is_current=lambda shard: _is_current(context, opened, shard),
+        reuse=lambda shard: _embed_shard(context, opened, shard, encoder),
+    )
     merged = merge_reports("embed", every, opened.item_vectors.digest())
     merged.details.update(
         fingerprint=encoder.fingerprint,
@@ -110,7 +108,7 @@ def embed(
     *,
     settings: Settings | None = None,
     params: Params | None = None,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, object]:
     """Embed everything that is new or changed, in this process.
 
@@ -133,14 +131,7 @@ def embed(
         for shard in opened.item_vectors.shards
     }
     total = sum(len(stage.stale_items(opened, *pair)) for pair in inputs.items())
-    done = 0
-    progress(done, total)
-
-    def advance(n_items: int) -> None:
-        nonlocal done
-        done += n_items
-        progress(done, total)
-
+    advance = count_up(progress, total)
     reports = [_embed_shard(context, opened, shard, encoder, advance) for shard in inputs]
     return finish_embed(reports, settings=context.settings, params=context.params)
 

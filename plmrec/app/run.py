@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from plmrec.app.context import open_context
+from plmrec.app.shards import Progress
 from plmrec.errors import GateError
 from plmrec.params import Params
 from plmrec.settings import Settings
 
 STAGES: Final = ("validate", "transcribe", "embed", "train", "evaluate", "refresh")
 
-Progress: TypeAlias = Callable[[int, int], None]
 OnStage: TypeAlias = Callable[[str], Progress]  # told a stage begins, says how to tell its progress
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypeAlias
+from typing import Any
 
 from plmrec.app.context import Context, database_url, open_context, save_report
 from plmrec.app.inputs import Inputs, read_inputs
 from plmrec.app.registering import register_training
 from plmrec.app.releases import mlflow_run_url, open_life
+from plmrec.app.shards import Progress, no_progress
 from plmrec.app.training_data import load_data
 from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stores.database import open_database
 from plmrec.stores.releases import Release, ReleaseStore
 from plmrec.types import StageReport
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 def should_train(
@@ -54,7 +52,7 @@ def train(
     force: bool = True,
     settings: Settings | None = None,
     params: Params | None = None,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Tune and fit the recommender, log it to MLflow and register it as a release.
 

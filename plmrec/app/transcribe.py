@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import cast
 
-from plmrec.app.context import Context, merge_reports, open_context, save_report
+from plmrec.app.context import Context, open_context, save_report
+from plmrec.app.shards import (
+    Progress,
+    complete_reports,
+    count_up,
+    merge_reports,
+    no_progress,
+)
 from plmrec.backends import build_backend
-from plmrec.errors import MissingStageError
 from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.speech.base import SpeechRecogniser
 from plmrec.stages import transcribe as stage
 from plmrec.stages.item_text import STAGE
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 def load_recogniser(context: Context) -> SpeechRecogniser:
@@ -73,7 +76,7 @@ def transcribe(
     *,
     settings: Settings | None = None,
     params: Params | None = None,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, object]:
     """Transcribe everything that is new or changed, in this process.
 
@@ -91,14 +94,7 @@ def transcribe(
     """
     run = _Run(open_context(settings, params))
     total = sum(len(stage.stale_items(run.opened, s, run.inputs(s))) for s in run.shards)
-    done = 0
-    progress(done, total)
-
-    def advance(n_items: int) -> None:
-        nonlocal done
-        done += n_items
-        progress(done, total)
-
+    advance = count_up(progress, total)
     return run.finish([run.transcribe(shard, advance) for shard in run.shards])
 
 
@@ -124,26 +120,18 @@ class _Run:
             advance=advance,
         ).as_dict()
 
+    def is_current(self, shard: str) -> bool:
+        return stage.is_shard_current(self.opened, shard, self.inputs(shard))
+
     def finish(self, reports: list[dict[str, object]]) -> dict[str, object]:
-        late = [
-            shard
-            for shard in self.shards
-            if not stage.is_shard_current(self.opened, shard, self.inputs(shard))
-        ]
-        if late:
-            raise MissingStageError(
-                f"transcribe: expected every shard up to date, found {len(late)} that are not: "
-                f"{late[:5]}",
-                hint="Run plmrec transcribe again",
-            )
+        every = complete_reports(
+            STAGE,
+            reports,
+            self.shards,
+            is_current=self.is_current,
+            reuse=lambda shard: stage.reused_report(self.opened, shard).as_dict(),
+        )
         stage.tidy(self.opened)
-        done = {str(report["shard"]) for report in reports}
-        untouched = [
-            stage.reused_report(self.opened, shard).as_dict()
-            for shard in self.shards
-            if shard not in done
-        ]
-        every: list[dict[str, Any]] = [*reports, *untouched]
         merged = merge_reports(STAGE, every, self.opened.transcripts.digest())
         statuses: Counter[str] = Counter()
         for report in every:

@@ -12,6 +12,7 @@ from typing import Any
 from plmrec.app.context import Context, open_context, save_report
 from plmrec.errors import MissingStageError
 from plmrec.params import Params
+from plmrec.quality.run_list import PAGE
 from plmrec.settings import Settings
 from plmrec.stages.file_digests import FileDigests
 from plmrec.stages.last_validation import (
@@ -167,7 +168,7 @@ def _computed(
     last.problems, last.media, last.accepted = media.problems, media.seen, media.accepted
     future = stage.earliest_future
     last.earliest_future = future.isoformat() if future else None
-    docs = {"data_docs": "reports/data_docs/index.html"}  # the workspace may move
+    docs = {"data_docs": f"reports/data_docs/{PAGE}"}  # the workspace may move
     return replace(report, digest=digest, details={**report.details, **docs})
 
 

@@ -47,12 +47,13 @@ def demo(
             _print_failure(failure)
             raise typer.Exit(_FAILED)
         found = demonstration.results(settings)
+        pages = demonstration.pages(settings)
         if as_json:
             output.print_json(found)
         else:
             _print_results(found)
     if not as_json:
-        _print_next(settings.workspace, next(iter(found["lists"]), "USER"))
+        _print_next(settings.workspace, next(iter(found["lists"]), "USER"), pages)
 
 
 def _say(line: str) -> None:
@@ -151,11 +152,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _print_next(workspace: str, user: str) -> None:
+def _print_next(workspace: str, user: str, pages: Mapping[str, str]) -> None:
     plmrec = _program() + ("" if workspace == ".plmrec" else f" --workspace {workspace}")
     lines = (
         "Go on with:",
-        f"  {plmrec} up    (starts Airflow and MLflow and prints their addresses)",
+        f"  {plmrec} up",
+        *(f"      {name}: {address}" for name, address in pages.items()),
         f"  {plmrec} recommend --user {user} --k 10",
         f"  {plmrec} search 'words'",
         f"  {plmrec} quarantine list",

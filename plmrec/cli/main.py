@@ -13,6 +13,7 @@ import typer
 from plmrec.errors import PlmrecError, TransientError
 
 EXIT_PERMANENT: Final = 2
+EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h: plmrec itself is wrong
 EXIT_TRANSIENT: Final = 75  # EX_TEMPFAIL of sysexits.h: trying again later may help
 
 # Each module adds its commands to the one Typer app; the order is the order of the help text.
@@ -32,7 +33,13 @@ _COMMANDS: Final = (
     "platform",
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help=__doc__,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
@@ -56,7 +63,7 @@ def options(
 
 
 def main() -> None:
-    """Run one command; a failure is one line on stderr and exit code 2 or 75."""
+    """Run one command; a failure is one line on stderr and exit code 2, 70 or 75."""
     # Idle threads of numeric libraries spin by default and starve whoever shares the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = _shared_options_first(sys.argv[1:])
@@ -75,6 +82,12 @@ def main() -> None:
             logging.getLogger(__name__).exception("failed")
         print(f"plmrec: {' '.join(str(err).split())}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_TRANSIENT if isinstance(err, TransientError) else EXIT_PERMANENT)
+    except Exception as err:
+        if verbose:
+            raise
+        what = " ".join(f"{type(err).__name__}: {err}".split())
+        print(f"plmrec: unexpected {what}. Run it with --verbose for details", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_DEFECT)
 
 
 def _shared_options_first(arguments: list[str]) -> list[str]:

@@ -16,8 +16,8 @@ def run(
     as_json: output.JsonOption = False,
 ) -> None:
     """Validate, transcribe, embed, train, evaluate and refresh, without Airflow."""
-    from plmrec.app.run import Progress
     from plmrec.app.run import run as chain
+    from plmrec.app.shards import Progress
     from plmrec.platform.services import needed
     from plmrec.settings import load_settings
 

@@ -93,6 +93,13 @@ def results(settings: Settings, *, k: int = 10) -> dict[str, Any]:
     }
 
 
+def pages(settings: Settings) -> dict[str, str]:
+    """Addresses of what runs and has pages for a browser, by name; ``up`` chooses them again."""
+    shown = {"airflow-api": "Airflow", "mlflow": "MLflow"}
+    addresses = {row["service"]: str(row["address"]) for row in control.status(settings)}
+    return {name: addresses[key] for key, name in shown.items() if addresses.get(key)}
+
+
 def two_users(workspace: Workspace, n_shards: int) -> list[str]:
     """Two users to show lists of: one with the most interactions, one with the median number."""
     table = tables.interactions_table(workspace, n_shards)

@@ -20,6 +20,7 @@ from great_expectations.data_context.types.resource_identifiers import Expectati
 
 from plmrec.errors import DataContractError
 from plmrec.quality.base import Limits, Verdict
+from plmrec.quality.run_list import write_run_list
 from plmrec.quality.suites import KEEPS_FIRST, RULES, gate_rules
 
 _SITE: Final = "plmrec"
@@ -38,7 +39,7 @@ class GreatExpectationsJudge:
     """Judges tables with Great Expectations; see ``plmrec.quality.base.Judge``.
 
     Args:
-        docs: Folder of the Data Docs site; ``index.html`` lists the runs.
+        docs: Folder of the Data Docs site; ``runs.html`` lists the runs.
         results: Folder of the validation results that the site is built from.
         now: Time of the run; names its pages.
     """
@@ -78,7 +79,7 @@ class GreatExpectationsJudge:
         suites = [ExpectationSuiteIdentifier(name=name) for name in self._suites]
         self._forget_old_runs()
         self._context.build_data_docs(resource_identifiers=[*suites, *self._pages])
-        return str(self._docs / "index.html")
+        return str(write_run_list(self._docs, self._results))
 
     def _suite(self, name: str, rules: Callable[[], list[Any]]) -> Any:
         if name not in self._suites:

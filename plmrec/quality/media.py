@@ -8,6 +8,8 @@ from typing import Final
 import av
 import av.error
 
+from plmrec.text.subtitles import parse_subtitles
+
 # FFmpeg must not guess text to be a film, nor follow a playlist to other files and addresses.
 _CONTAINERS: Final = (
     "wav,w64,aiff,au,caf,mp3,aac,ac3,eac3,flac,ogg,amr,asf,avi,flv,matroska,webm,"
@@ -49,13 +51,9 @@ def subtitles_problem(path: Path) -> str:
     """
     if path.stat().st_size > _MAX_SUBTITLES_BYTES:
         return f"subtitles: expected at most {_MAX_SUBTITLES_BYTES:,} bytes, got more"
-    data = path.read_bytes()
-    encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        return "subtitles: expected UTF-8 text, got other bytes"
-    return "" if "-->" in text else "subtitles: expected SRT or WebVTT, got a text without a cue"
+    if not parse_subtitles(path.read_bytes()).segments:
+        return "subtitles: expected SRT or WebVTT, got a file without a readable cue"
+    return ""
 
 
 def _options() -> dict[str, str]:

@@ -36,6 +36,7 @@ _CODE: Final = (  # what turns a raw row into an accepted or refused one
     "stages/validate.py",
     "stores/tables.py",
     "text/cleaning.py",
+    "text/subtitles.py",
     "text/values.py",
 )
 

@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
+import av
 import pytest
 import yaml
 
@@ -88,7 +89,6 @@ class TestSize:
 
 class TestMedia:
     def test_at_least_twelve_recordings_decode_to_the_length_that_the_item_says(self, items):
-        av = pytest.importorskip("av")
         rows = {row["item_id"]: row for row in items}
         spoken = read_jsonl("spoken.jsonl")
         assert len(spoken) >= 12

@@ -41,11 +41,12 @@ def test_the_problem_does_not_name_the_path(tmp_path):
     assert str(tmp_path) not in media_problem(tmp_path / "a.mp4")
 
 
-def test_subtitles_need_a_cue_in_text(tmp_path):
+def test_subtitles_need_a_cue_that_transcription_can_read(tmp_path):
     path = tmp_path / "a.srt"
-    path.write_text("1\n00:00:00,000 --> 00:00:02,000\nhello\n", encoding="utf-16")
-    assert subtitles_problem(path) == ""
-    path.write_text("just words")
-    assert subtitles_problem(path).endswith("a text without a cue")
-    path.write_bytes(b"\xff\xd8\xff\xe0 --> ")
-    assert subtitles_problem(path).endswith("got other bytes")
+    cue = "1\n00:00:00,000 --> 00:00:02,000\ncaf\u00e9\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
+        path.write_text(cue, encoding=encoding)
+        assert subtitles_problem(path) == ""
+    for useless in (b"just words", b"\xff\xd8\xff\xe0 --> ", b""):
+        path.write_bytes(useless)
+        assert subtitles_problem(path).endswith("a file without a readable cue")
