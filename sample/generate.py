@@ -46,7 +46,7 @@ def write_dataset(out: Path) -> None:
     write_items(out / "items.jsonl", items, faults)
     write_users(out / "users.csv", viewers)
     write_interactions(out / "interactions.csv", events, faults["interactions"])
-    write_spoken(out / "spoken.jsonl", items)
+    write_spoken(out / "spoken.tsv", items)
     for item in items:
         if item.subtitles:
             (out / item.subtitles).write_text(format_subtitles(item), "utf-8", newline="\n")
@@ -88,15 +88,13 @@ def write_interactions(path: Path, events: list[Event], faults: list[dict[str, A
 
 def write_spoken(path: Path, items: list[Item]) -> None:
     """Write what is said in each recording: the reference for word error rates."""
-    keys = ("item_id", "media", "duration_s", "text")
-    _write_jsonl(
-        path,
-        [
-            dict(zip(keys, (i.item_id, i.media, i.duration_s, i.spoken), strict=True))
-            for i in items
-            if i.spoken
-        ],
-    )
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(("file", "text", "seconds", "item_id"))
+        for item in items:
+            if item.spoken:
+                words = " ".join(item.spoken.split())
+                writer.writerow((item.media, words, item.duration_s, item.item_id))
 
 
 def _write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:

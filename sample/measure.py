@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import re
 import subprocess
 import tempfile
@@ -147,18 +146,23 @@ def encode(texts: list[str]) -> np.ndarray:
 # ---- speech
 
 
+def spoken_rows() -> list[dict[str, str]]:
+    """What is said in each recording."""
+    with (HERE / "spoken.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def print_speech() -> None:
     """Print the word error rate of every recording as it ships."""
     import jiwer
 
-    lines = (HERE / "spoken.jsonl").read_text("utf-8").splitlines()
     references, heard = [], []
     print("| recording | seconds | word error rate |\n|---|---|---|")
-    for row in map(json.loads, lines):
+    for row in spoken_rows():
         references.append(normalise(row["text"]))
-        heard.append(recognise(HERE / row["media"]))
+        heard.append(recognise(HERE / row["file"]))
         rate = jiwer.wer(references[-1], heard[-1])
-        print(f"| {row['media']} | {row['duration_s']:.1f} | {rate:.3f} |", flush=True)
+        print(f"| {row['file']} | {float(row['seconds']):.1f} | {rate:.3f} |", flush=True)
     print(f"| all | | {jiwer.wer(references, heard):.3f} |")
 
 
@@ -166,8 +170,7 @@ def print_voices() -> None:
     """Print the word error rate of each voice over all spoken texts, not compressed."""
     import jiwer
 
-    lines = (HERE / "spoken.jsonl").read_text("utf-8").splitlines()
-    texts = [json.loads(line)["text"] for line in lines]
+    texts = [row["text"] for row in spoken_rows()]
     print("| synthesiser | voice | word error rate |\n|---|---|---|")
     for engine, voice in VOICES:
         with tempfile.TemporaryDirectory() as folder:
