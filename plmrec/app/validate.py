@@ -81,23 +81,33 @@ def validate(
     return save_report(context, report)
 
 
-def restore_dataset(digest: str, *, settings: Settings | None = None) -> None:
+def restore_dataset(digest: str, *, settings: Settings | None = None) -> dict[str, Any]:
     """Bring the workspace's dataset back to an earlier snapshot, for a backfill.
 
     Args:
         digest: Of a snapshot that this workspace took.
         settings: Where to run; the environment when None.
 
+    Returns:
+        The manifest of that dataset: ``digest``, ``source`` and ``counts``.
+
     Raises:
         MissingStageError: This workspace never took that snapshot.
         DataContractError: Neither DVC's cache nor its remote hold it any more.
     """
     context = open_context(settings)
+    known = [name.removesuffix(".json") for name in context.workspace.list("snapshots")]
+    if digest not in known:
+        raise MissingStageError(
+            f"restore: expected the digest of a snapshot, got {digest!r}",
+            hint=f"This workspace has: {', '.join(known[-5:]) or 'none'}",
+        )
     manifest = context.workspace.read_json("snapshots", f"{digest}.json")
     with staging(context.workspace):
         root = context.workspace.local()
         restore(root, DATASET, digest, remote=context.settings.dvc_remote)
         context.workspace.write_json(manifest, DATASET, MANIFEST)
+    return dict(manifest)
 
 
 def _media_intake(context: Context, raw: FileDigests, last: LastValidation) -> MediaIntake:

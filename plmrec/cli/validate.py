@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plmrec.cli.main import app
-from plmrec.cli.output import JsonOption, print_reports, progress_bar
+from plmrec.cli.output import JsonOption, print_json, print_reports, print_table, progress_bar
 
 
 @app.command()
@@ -29,3 +29,18 @@ def validate(
 
         report = run(dataset, on_rows=on_rows)
     print_reports([report], as_json=as_json)
+
+
+@app.command()
+def restore(
+    digest: Annotated[str, typer.Argument(help="Digest of the dataset, as `validate` printed it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the workspace's dataset back to an earlier snapshot; the chain goes on from it."""
+    from plmrec.app.validate import restore_dataset
+
+    manifest = restore_dataset(digest)
+    if as_json:
+        print_json(manifest)
+    else:
+        print_table([{**manifest, **manifest["counts"]}], ["digest", "source", *manifest["counts"]])
