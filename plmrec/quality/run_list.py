@@ -58,7 +58,7 @@ def write_run_list(docs: Path, results: Path) -> Path:
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Data Docs</title>'
         f"<style>{_STYLE}</style>\n<h1>Data Docs</h1>\n"
         '<p>Validations, newest first. <a href="index.html">Index by Great Expectations</a></p>\n'
-        "<table><tr><th>run<th>table<th>rules<th>failed, and rows in quarantine\n"
+        "<table><tr><th>run<th>table<th>rules<th>failed, and how many rows\n"
         f"{rows}\n</table></html>\n",
         encoding="utf-8",
     )
