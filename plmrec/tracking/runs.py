@@ -12,6 +12,7 @@ from typing import Any, Final
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.client import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from plmrec.errors import PlmrecError
 from plmrec.tracking.connection import translated
@@ -31,11 +32,10 @@ class Run:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log a nested mapping, one parameter per leaf, named by its dotted path."""
-        flat = sorted(flatten(params).items())
-        for start in range(0, len(flat), _MAX_PARAMS):
-            batch = [Param(key, value) for key, value in flat[start : start + _MAX_PARAMS]]
+        batch = _params(params)
+        for start in range(0, len(batch), _MAX_PARAMS):
             with translated("log parameters"):
-                self.client.log_batch(self.run_id, params=batch)
+                self.client.log_batch(self.run_id, params=batch[start : start + _MAX_PARAMS])
 
     def log_metrics(self, metrics: Mapping[str, float], *, model_id: str | None = None) -> None:
         """Log metrics; a value that is not finite is left out.
@@ -45,14 +45,8 @@ class Run:
                 it shows them as ``ndcg_at_10``.
             model_id: The logged model that was measured, to show them beside it too.
         """
-        now_ms = int(time.time() * 1000)
-        batch = [
-            Metric(metric_name(name), float(value), now_ms, 0, model_id=model_id)
-            for name, value in metrics.items()
-            if math.isfinite(value)
-        ]
         with translated("log metrics"):
-            self.client.log_batch(self.run_id, metrics=batch)
+            self.client.log_batch(self.run_id, metrics=_metrics(metrics, model_id))
 
     def log_dataset(
         self, *, name: str, digest: str, source: Mapping[str, Any], context: str
@@ -94,6 +88,34 @@ class Run:
         """Set tags on the run."""
         with translated("tag the run"):
             self.client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def child(
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Log a finished run beneath this one, in three requests.
+
+        Args:
+            name: Name of the run.
+            params: A nested mapping of at most 100 leaves; see ``log_params``.
+            metrics: See ``log_metrics``.
+            tags: Tags; empty values are left out.
+
+        Returns:
+            Id of the run.
+        """
+        texts = {k: v for k, v in (tags or {}).items() if v} | {MLFLOW_PARENT_RUN_ID: self.run_id}
+        with translated("log a nested run"):
+            run = self.client.create_run(self.experiment_id, run_name=name, tags=texts)
+            self.client.log_batch(
+                run.info.run_id, metrics=_metrics(metrics or {}), params=_params(params or {})
+            )
+            self.client.set_terminated(run.info.run_id, "FINISHED")
+        return str(run.info.run_id)
 
 
 @contextmanager
@@ -166,6 +188,19 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[name] = value if isinstance(value, str) else json.dumps(value, default=str)
     return flat
+
+
+def _params(params: Mapping[str, Any]) -> list[Param]:
+    return [Param(key, value) for key, value in sorted(flatten(params).items())]
+
+
+def _metrics(metrics: Mapping[str, float], model_id: str | None = None) -> list[Metric]:
+    now_ms = int(time.time() * 1000)
+    return [
+        Metric(metric_name(name), float(value), now_ms, 0, model_id=model_id)
+        for name, value in metrics.items()
+        if math.isfinite(value)
+    ]
 
 
 def _experiment_id(client: MlflowClient, name: str, artifact_root: str | None) -> str:

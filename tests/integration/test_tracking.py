@@ -99,6 +99,26 @@ class TestRun:
             run.log_params({f"p{number:03d}": number for number in range(230)})
         assert len(client.get_run(run.run_id).data.params) == 230
 
+    def test_a_nested_run_is_finished_and_found_beneath_its_parent(self, client):
+        from plmrec.tracking.runs import open_run
+
+        with open_run(client, "plmrec-train", name="t") as run:
+            child = run.child(
+                "ease 3",
+                params={"ease": {"l2": 300.0}},
+                metrics={"ndcg@10": 0.25, "mrr": math.nan},
+                tags={"part": "ease", "empty": ""},
+            )
+        (found,) = client.search_runs(
+            [run.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'"
+        )
+        assert (found.info.run_id, found.info.run_name) == (child, "ease 3")
+        assert found.info.status == "FINISHED"
+        assert found.data.params == {"ease.l2": "300.0"}
+        assert found.data.metrics == {"ndcg_at_10": 0.25}
+        assert found.data.tags["part"] == "ease"
+        assert "empty" not in found.data.tags
+
 
 class TestFolderModel:
     def test_a_logged_folder_answers_through_its_alias_and_comes_back_byte_for_byte(
