@@ -12,8 +12,8 @@ from pydantic import Field
 from plmrec.errors import PermanentError, ShapeError
 from plmrec.histories import Catalogue, Floats, Histories, TrainingData
 from plmrec.params import Fraction, Section
+from plmrec.recommenders._centred_texts import CentredTexts, unit_rows
 from plmrec.recommenders._item_to_item import strongest
-from plmrec.recommenders._texts import CentredTexts, unit_rows
 from plmrec.recommenders._weights import recency_weights
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State
 from plmrec.types import FloatMatrix
