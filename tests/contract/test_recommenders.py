@@ -159,7 +159,7 @@ def test_items_keep_their_scores_when_the_catalogue_is_reordered_and_grows(
     )
     before, after = model.score(history)[0], model.with_catalogue(old, new).score(moved)[0]
     assert after.shape == (new.n_items,)
-    if name != "content":  # a new text changes the mean of all texts
+    if name not in ("content", "carried"):  # a new text changes the mean of all texts
         np.testing.assert_allclose(after[places], before, rtol=1e-4, atol=1e-5)
         assert after[-1] <= after.max()
 
