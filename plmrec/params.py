@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from plmrec.errors import ParamsError
 
@@ -106,6 +115,36 @@ class DocumentParams(Section):
         return self
 
 
+class Range(Section):
+    """Numbers from low to high, both included, that a search may try for an option."""
+
+    low: float = Field(description="smallest number")
+    high: float = Field(description="largest number")
+    log: bool = Field(default=False, description="try by ratio instead of by difference")
+    int: bool = Field(default=False, description="whole numbers only")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError(f"expected low < high, got {self.low:g} and {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"expected low > 0 where log is true, got {self.low:g}")
+        if self.int and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"expected whole low and high, got {self.low:g} and {self.high:g}")
+        return self
+
+
+def _is_range(value: object) -> str:
+    return "choices" if isinstance(value, list | tuple) else "range"
+
+
+Choices = Annotated[tuple[JsonValue, ...], Field(min_length=1)]
+Tries = Annotated[
+    Annotated[Choices, Tag("choices")] | Annotated[Range, Tag("range")], Discriminator(_is_range)
+]
+Space = dict[str, dict[str, Tries]]
+
+
 class TrainingParams(Section):
     """How the recommender is fitted."""
 
@@ -116,17 +155,52 @@ class TrainingParams(Section):
         default_factory=dict,
         description="options of the blend: its parts, their options, and weights; checked there",
     )
-    tune: bool = Field(default=True, description="search the grid and fit the weights of the parts")
-    grid: dict[str, dict[str, list[JsonValue]]] = Field(
+    tune: bool = Field(
+        default=True, description="search the space and fit the weights of the parts"
+    )
+    space: Space = Field(
         default={
-            "ease": {"l2": [100.0, 300.0, 1000.0], "decay_items": [5.0, 10.0, 30.0]},
-            "item_knn": {"shrinkage": [10.0, 50.0], "decay_items": [3.0, 8.0, 30.0]},
-            "als": {"alpha": [4.0, 16.0], "l2": [1.0, 10.0], "decay_items": [5.0, 20.0]},
-            "markov": {"decay_items": [2.0, 4.5, 9.0]},
-            "recent_popularity": {"half_life_days": [3.0, 14.0, 60.0]},
-            "content": {"decay_items": [2.0, 5.0, 20.0]},
+            "ease": {
+                "l2": Range(low=50, high=2000, log=True),
+                "decay_items": Range(low=3, high=60, log=True),
+            },
+            "item_knn": {
+                "shrinkage": Range(low=2, high=200, log=True),
+                "n_neighbours": Range(low=20, high=300, log=True, int=True),
+                "decay_items": Range(low=2, high=60, log=True),
+            },
+            "als": {
+                "factors": (32, 64, 128),
+                "alpha": Range(low=1, high=40, log=True),
+                "l2": Range(low=0.3, high=30, log=True),
+                "decay_items": Range(low=3, high=60, log=True),
+            },
+            "markov": {
+                "window": Range(low=1, high=20, log=True, int=True),
+                "shrinkage": Range(low=2, high=100, log=True),
+                "decay_items": Range(low=1, high=20, log=True),
+            },
+            "recent_popularity": {"half_life_days": Range(low=1, high=180, log=True)},
+            "content": {
+                "n_neighbours": (30, 100, 300),
+                "decay_items": Range(low=1, high=30, log=True),
+            },
         },
-        description="values to try of each backend's options, one option after the other",
+        description="what the search may try of each backend's options: a list of values, or a "
+        "range {low, high, log, int}; a part's own value is always tried",
+    )
+    trials: int = Field(
+        default=20, ge=1, le=1000, description="settings tried of a part, its own being the first"
+    )
+    trials_of: dict[str, Annotated[int, Field(ge=1, le=1000)]] = Field(
+        default_factory=dict,
+        description="the same for single backends, such as one whose fits are long",
+    )
+    budget_s: float = Field(
+        default=240.0,
+        ge=0,
+        description="seconds for the search, after each part's own setting; when they end it "
+        "before trials do, what is found depends on the speed of the machine",
     )
     validation: Literal["last", "time", "random"] = Field(
         default="last",
@@ -142,7 +216,7 @@ class TrainingParams(Section):
         "rest from validation; more serves users who come back after long, less those still here",
     )
     validation_users: int = Field(
-        default=2000, ge=1, description="users drawn to judge values of the grid"
+        default=2000, ge=1, description="users drawn to judge a setting by"
     )
     weight_targets: int = Field(
         default=4000, ge=1, description="held-out likes drawn to fit the weights of the parts"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -16,7 +17,15 @@ from plmrec.recommenders import blend
 from plmrec.recommenders.base import Recommender
 from plmrec.splits import Split, choose_split, split_by_time
 from plmrec.stages.recipe import Recipe, fit_recipe
-from plmrec.stages.tuning import Trial, count_steps, draw_judged, measure, tune_parts, usable_parts
+from plmrec.stages.tuning import (
+    Search,
+    Trial,
+    count_steps,
+    draw_judged,
+    measure,
+    tune_parts,
+    usable_parts,
+)
 from plmrec.stages.weighing import Bench, prior_weights, share_with_cold, weigh_parts
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -34,7 +43,7 @@ class TrainResult:
             from it on other data.
         validation: One row per part, and ``blend``: part, NDCG@k on the validation split, weight,
             chosen options; empty when nothing was tuned.
-        trials: Every value tried: part, option, value, ndcg.
+        trials: Every setting tried; see ``Trial``.
         split_digest: Of the validation split; empty when nothing was tuned.
         split_kind: Of the validation split.
     """
@@ -59,7 +68,11 @@ def evaluation_split(data: TrainingData, params: Params) -> Split:
 
 
 def train_recommender(
-    data: TrainingData, params: Params, *, progress: Progress = lambda _done, _total: None
+    data: TrainingData,
+    params: Params,
+    *,
+    progress: Progress = lambda _done, _total: None,
+    store: Path | None = None,
 ) -> TrainResult:
     """Tune a blend on a validation split, then fit it on everything.
 
@@ -70,9 +83,11 @@ def train_recommender(
         data: Items and histories; may be empty of likes, then nothing is tuned.
         params: ``seed``, ``training`` and ``evaluation`` are used.
         progress: Told steps done and steps to do.
+        store: File that keeps what tuning tried, so that a killed training goes on; None keeps
+            nothing.
 
     Raises:
-        ParamsError: ``training.options`` or ``training.grid`` are not valid.
+        ParamsError: ``training.options`` or ``training.space`` are not valid.
     """
     options = _checked_options(params)
     options = options.model_copy(update={"parts": usable_parts(options, data.histories)})
@@ -81,7 +96,8 @@ def train_recommender(
     split = validation_split(seen, params)
     if not params.training.tune or split.n_judged < _MIN_JUDGED:
         return _untuned(data, options, progress)
-    total, done = count_steps(options.parts, params.training.grid) + 4, 0
+    search = Search.of(params, store)
+    total, done = count_steps(options.parts, search) + 4, 0
 
     def step() -> None:
         nonlocal done
@@ -90,8 +106,8 @@ def train_recommender(
 
     before, rows = seen.with_histories(split.train), _judged(split, params)
     parts, fitted, trials = tune_parts(
-        before, split, parts=options.parts, grid=params.training.grid, rows=rows,
-        k=params.evaluation.k, step=step,
+        before, split, parts=options.parts, search=search, rows=rows, k=params.evaluation.k,
+        step=step,
     )  # fmt: skip
     model = blend.build(options.model_copy(update={"parts": parts}))
     model.adopt(fitted, before)
@@ -165,7 +181,7 @@ def _table(benches: list[Bench], trials: list[Trial], k: int) -> list[dict[str, 
     table = [
         {
             "part": name,
-            f"ndcg@{k}": max(trial.ndcg for trial in trials if trial.part == name),
+            f"ndcg@{k}": next(t.ndcg for t in trials if t.part == name and t.is_chosen),
             "weight": options.weight(name),
             "options": dict(part.options),
         }

@@ -2,41 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from pydantic import JsonValue
 
-from plmrec.backends import build_backend
+import plmrec
+from plmrec.digests import digest_json
 from plmrec.histories import Histories, Ints, TrainingData
+from plmrec.params import Params, Space
 from plmrec.recommenders import blend
 from plmrec.splits import Split
-from plmrec.stages.judging import judge_lists
-from plmrec.stages.scoring import Scorer, list_items
+from plmrec.stages.part_search import Clock, Panel, PartSearch, judge_users
+from plmrec.stages.scoring import Scorer
+from plmrec.stages.search_space import check_space, open_axes
 
-_ONLY_SCORING: Final = frozenset({"decay_items", "last_items"})  # changed without fitting again
+if TYPE_CHECKING:
+    from plmrec.stages.studies import Storage
 
-Grid: TypeAlias = Mapping[str, Mapping[str, Sequence[JsonValue]]]
+log = logging.getLogger(__name__)
+
 Step: TypeAlias = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How to search.
+
+    Attributes:
+        space: What may be tried, by backend and option.
+        trials: Settings of a part, its own being the first.
+        trials_of: The same for single backends.
+        budget_s: Seconds for the search, after each part's own setting.
+        seed: Seed of what is drawn.
+        store: File that keeps what was tried, so that a killed search goes on; None keeps nothing.
+        clock: Tells seconds.
+    """
+
+    space: Space
+    trials: int = 20
+    trials_of: Mapping[str, int] = field(default_factory=dict)
+    budget_s: float = 240.0
+    seed: int = 7
+    store: Path | None = None
+    clock: Clock = time.monotonic
+
+    @classmethod
+    def of(cls, params: Params, store: Path | None = None) -> Search:
+        """The search that params.yaml describes."""
+        training = params.training
+        return cls(
+            space=training.space,
+            trials=training.trials,
+            trials_of=training.trials_of,
+            budget_s=training.budget_s,
+            seed=params.seed,
+            store=store,
+        )
+
+    def limit(self, part: blend.Part) -> int:
+        """Settings to try of a part; 1 where there is nothing to search."""
+        if not self.space.get(part.backend):
+            return 1
+        return self.trials_of.get(part.backend, self.trials)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One value that was tried.
+    """One setting that was tried.
 
     Attributes:
         part: Name of the part.
-        option: What was changed; empty for the part as it came.
-        value: To what.
-        ndcg: NDCG@k on the validation split.
+        number: Counts the part's settings from 0, its own.
+        options: The options searched.
+        ndcg: NDCG@k on the validation split, over the users judged.
+        n_users: Users judged; fewer for a setting that was given up as clearly worse.
+        state: ``complete`` or ``pruned``.
+        is_chosen: Whether the part has these options now.
+        ended_by: Of the part's last trial, what ended its search: ``trials``, ``budget`` or
+            ``space``, when all settings were tried; empty of the others.
+        seconds: Of fitting and judging.
     """
 
     part: str
-    option: str
-    value: JsonValue
+    number: int
+    options: dict[str, JsonValue]
     ndcg: float
+    n_users: int
+    state: str
+    is_chosen: bool
+    ended_by: str
+    seconds: float = field(compare=False)
 
 
 def draw_judged(split: Split, n_users: int, *, seed: int) -> Ints:
@@ -48,11 +109,7 @@ def draw_judged(split: Split, n_users: int, *, seed: int) -> Ints:
 
 def measure(scorer: Scorer, split: Split, rows: Ints, k: int) -> float:
     """NDCG@k of a fitted recommender for some users of a split; 0 without users."""
-    if not len(rows):
-        return 0.0
-    histories, excluded = split.train.take(rows), split.excluded.take(rows)
-    items = list_items(scorer, histories, k=k, excluded=excluded)
-    return judge_lists(items, split, rows).means()[f"ndcg@{k}"]
+    return float(np.mean(judge_users(scorer, split, rows, k))) if len(rows) else 0.0
 
 
 def usable_parts(options: blend.Options, histories: Histories) -> dict[str, blend.Part]:
@@ -71,9 +128,9 @@ def usable_parts(options: blend.Options, histories: Histories) -> dict[str, blen
     return kept
 
 
-def count_steps(parts: Mapping[str, blend.Part], grid: Grid) -> int:
+def count_steps(parts: Mapping[str, blend.Part], search: Search) -> int:
     """How often ``tune_parts`` will call ``step``."""
-    return sum(1 + len(grid.get(part.backend, {})) for part in parts.values())
+    return sum(search.limit(part) for part in parts.values())
 
 
 def tune_parts(  # noqa: PLR0913
@@ -81,56 +138,124 @@ def tune_parts(  # noqa: PLR0913
     split: Split,
     *,
     parts: Mapping[str, blend.Part],
-    grid: Grid,
+    search: Search,
     rows: Ints,
     k: int,
     step: Step,
 ) -> tuple[dict[str, blend.Part], dict[str, Any], list[Trial]]:
-    """Choose the options of each part, one option after the other, by NDCG@k.
+    """Choose the options of each part by NDCG@k.
+
+    Every part is fitted and judged as it comes; that tells what the others of its settings will
+    cost. Then the budget is shared out, the part of least work first, so that what it leaves is
+    the next one's. A setting is tried only when it can be expected to end in time. While the
+    budget ends no part's search, the same arguments give the same result.
 
     Args:
         data: Items, and the histories of ``split.train``.
         split: The validation split.
         parts: The parts as they come.
-        grid: Values to try, by backend and option.
+        search: What to try, and how long.
         rows: The users to judge by.
         k: Cut-off, items.
-        step: Called after each part and option.
+        step: Called as often as ``count_steps`` says.
 
     Returns:
-        The parts with the best options, the same parts fitted on ``data``, and every value tried.
-        An earlier value wins a tie.
+        The parts with the best options, the same parts fitted on ``data``, and every setting
+        tried. An earlier setting wins a tie.
+
+    Raises:
+        ParamsError: The space names what a backend does not have, or values it refuses.
     """
-    tuned, fitted, trials = {}, {}, []
-    for name, part in parts.items():
-        best = part
-        model = _fit(part, data)
-        top = measure(model, split, rows, k)
-        trials.append(Trial(part=name, option="", value=None, ndcg=top))
-        step()
-        for option, values in grid.get(part.backend, {}).items():
-            for value in values:
-                if best.options.get(option) == value:
-                    continue
-                other = blend.Part(backend=part.backend, options={**best.options, option: value})
-                tried = _reread(other, model) if option in _ONLY_SCORING else _fit(other, data)
-                metric = measure(tried, split, rows, k)
-                trials.append(Trial(part=name, option=option, value=value, ndcg=metric))
-                if metric > top:
-                    top, best, model = metric, other, tried
-            step()
-        tuned[name], fitted[name] = best, model
+    from plmrec.stages.studies import open_storage
+
+    check_space(search.space, parts)
+    order = np.random.default_rng(search.seed).permutation(len(rows))
+    panel = Panel(split=split, rows=rows[order], k=k)
+    with open_storage(search.store) as storage:
+        searches = _open_searches(data, parts, panel, search, storage)
+        _run(searches, search, step)
+    chosen = {name: each.fitted(each.chosen().setting) for name, each in searches.items()}
+    tuned = {name: part for name, (part, _) in chosen.items()}
+    fitted = {name: model for name, (_, model) in chosen.items()}
+    trials = [trial for name, each in searches.items() for trial in _trials(name, each)]
     return tuned, fitted, trials
 
 
-def _fit(part: blend.Part, data: TrainingData) -> Any:
-    model = build_backend("recommenders", part.backend, part.options)
-    model.fit(data)
-    return model
+def _open_searches(
+    data: TrainingData,
+    parts: Mapping[str, blend.Part],
+    panel: Panel,
+    search: Search,
+    storage: Storage,
+) -> dict[str, PartSearch]:
+    """One search a part; those that ``storage`` knows are taken up again."""
+    from plmrec.stages.studies import Study
+
+    inputs = [plmrec.__version__, panel.split.digest(), panel.rows.tolist(), panel.k, search.seed]
+    searches = {}
+    for name, part in parts.items():
+        axes, own = open_axes(part, search.space)
+        limit = search.limit(part) if axes else 1
+        described = {option: axes[option] for option in sorted(axes)}
+        digest = digest_json([*inputs, part.model_dump(mode="json"), described, limit])
+        searches[name] = PartSearch(
+            part,
+            axes=axes,
+            own=own,
+            study=Study(storage, name=f"{name} {digest}", axes=axes, seed=search.seed),
+            data=data,
+            panel=panel,
+            limit=limit,
+            clock=search.clock,
+        )
+    return searches
 
 
-def _reread(part: blend.Part, model: Any) -> Any:
-    """What ``model`` learnt, scored with other options."""
-    other = build_backend("recommenders", part.backend, part.options)
-    other.load_state(*model.state())
-    return other
+def _run(searches: Mapping[str, PartSearch], search: Search, step: Step) -> None:
+    """Try the parts' own settings, then share out the budget."""
+    for each in searches.values():
+        if not each.study.outcomes:
+            each.try_one()
+            step()
+        else:
+            _repeat(step, len(each.study.outcomes))  # of a search that was taken up again
+    deadline = search.clock() + search.budget_s
+    waiting = sorted(searches.items(), key=lambda item: item[1].expected_s())
+    for place, (name, each) in enumerate(waiting):
+        now = search.clock()
+        each.go_on(now + (deadline - now) / (len(waiting) - place), step)
+        outcomes = each.study.outcomes
+        _repeat(step, search.limit(each.part) - len(outcomes))
+        log.info(
+            "%s: ndcg %.4f as it came, %.4f after %d settings, ended by %s",
+            name, outcomes[0].ndcg, each.chosen().ndcg, len(outcomes), each.study.ended_by,
+        )  # fmt: skip
+        if each.study.ended_by == "budget":
+            log.warning(
+                "the budget of %g s ended the search for %s after %d of %d settings; another "
+                "machine may find other options",
+                search.budget_s, name, len(outcomes), each.limit,
+            )  # fmt: skip
+
+
+def _repeat(step: Step, times: int) -> None:
+    for _ in range(times):
+        step()
+
+
+def _trials(name: str, search: PartSearch) -> list[Trial]:
+    outcomes, chosen = search.study.outcomes, search.chosen()
+    return [
+        Trial(
+            part=name,
+            number=number,
+            options=outcome.setting,
+            ndcg=outcome.ndcg,
+            n_users=outcome.n_users,
+            state="pruned" if outcome.is_pruned else "complete",
+            is_chosen=outcome is chosen,
+            ended_by=search.study.ended_by if number == len(outcomes) - 1 else "",
+            seconds=round(outcome.fit_s + outcome.judge_s, 3),
+        )
+        for number, outcome in enumerate(outcomes)
+    ]
