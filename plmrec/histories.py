@@ -96,6 +96,8 @@ class Histories:
         weights: float64 (n,); above 0 the user liked it (1 is a plain like), below 0 disliked it,
             0 neither. Every entry counts as seen.
         times: float64 (n,), seconds since 1970; nan when unknown.
+        watch_shares: float64 (n,), share of the item's duration that was watched, in [0, 1]; nan
+            when unknown; None when it is unknown of all.
     """
 
     user_ids: tuple[str, ...]
@@ -104,9 +106,10 @@ class Histories:
     items: Ints
     weights: Floats
     times: Floats
+    watch_shares: Floats | None = None
 
     @classmethod
-    def build(
+    def build(  # noqa: PLR0913 - the columns of an entry
         cls,
         *,
         user_ids: Sequence[str],
@@ -115,6 +118,7 @@ class Histories:
         items: Ints,
         weights: Floats,
         times: Floats,
+        watch_shares: Floats | None = None,
     ) -> Histories:
         """Sort entries in any order into rows.
 
@@ -125,6 +129,7 @@ class Histories:
             items: int64 (n,), no pair of user and item twice.
             weights: float64 (n,).
             times: float64 (n,), nan when unknown.
+            watch_shares: float64 (n,), nan when unknown.
         """
         order = np.lexsort((items, np.nan_to_num(times, nan=-np.inf), users))
         counts = np.bincount(users, minlength=len(user_ids))
@@ -135,6 +140,7 @@ class Histories:
             items=items[order].astype(np.int64),
             weights=weights[order].astype(np.float64),
             times=times[order].astype(np.float64),
+            watch_shares=None if watch_shares is None else watch_shares[order].astype(np.float64),
         )
 
     @classmethod
@@ -179,6 +185,7 @@ class Histories:
             items=self.items[mask],
             weights=self.weights[mask],
             times=self.times[mask],
+            watch_shares=None if self.watch_shares is None else self.watch_shares[mask],
         )
 
     def positives(self) -> Histories:
@@ -198,6 +205,7 @@ class Histories:
             items=self.items[entries],
             weights=self.weights[entries],
             times=self.times[entries],
+            watch_shares=None if self.watch_shares is None else self.watch_shares[entries],
         )
 
     def block(self, start: int, stop: int) -> Histories:
@@ -230,10 +238,10 @@ class Histories:
         return ends - 1 - np.arange(len(self.items))
 
     def digest(self) -> str:
-        """Identity of users, items, weights and times."""
-        return _digest(
-            [list(self.user_ids), self.n_items, self.indptr, self.items, self.weights, self.times]
-        )
+        """Identity of users and entries."""
+        watched = [] if self.watch_shares is None else [self.watch_shares]
+        columns = [self.indptr, self.items, self.weights, self.times, *watched]
+        return _digest([list(self.user_ids), self.n_items, *columns])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -83,7 +83,7 @@ def summarise(
 
     The latest word counts: the last rating, like or dislike decides alone. Without one the deeds
     add up, what goes beyond one like by its logarithm: five views weigh ``1 + ln 5``. An entry's
-    time is that of the pair's last interaction.
+    time is that of the pair's last interaction, its watch share that of the longest view.
 
     Args:
         interactions: Of users numbered as ``user_ids``.
@@ -113,7 +113,23 @@ def summarise(
         items=items[starts],
         weights=_weigh_pairs(weights, is_opinion, starts),
         times=np.fmax.reduceat(times, starts) if len(starts) else times,
+        watch_shares=_longest_views(events, values, durations_s[items], starts),
     )
+
+
+def _longest_views(
+    events: Ints, values: Floats, durations_s: Floats, starts: Ints
+) -> Floats | None:
+    """Share of the duration that each pair's longest view watched, nan unknown; None without any.
+
+    A view beyond the end counts as a whole one.
+    """
+    measured = (events == _CODE[Event.VIEW]) & (values >= 0) & (durations_s > 0)
+    if not measured.any():
+        return None
+    shares = np.full(len(events), np.nan)
+    shares[measured] = np.minimum(values[measured] / durations_s[measured], 1.0)
+    return np.asarray(np.fmax.reduceat(shares, starts))
 
 
 def _weigh_pairs(weights: Floats, is_opinion: Bools, starts: Ints) -> Floats:

@@ -130,6 +130,11 @@ def join_users(parts: list[Histories], n_items: int) -> Histories:
     order = order[np.isin(order, joined)]
     rank = np.zeros(len(ids), dtype=np.int64)
     rank[order] = np.arange(len(order))
+    watched = [part.watch_shares for part in parts]
+    known = [
+        np.full(len(part.items), np.nan) if shares is None else shares
+        for part, shares in zip(parts, watched, strict=True)
+    ]
     return Histories.build(
         user_ids=[ids[row] for row in order],
         n_items=n_items,
@@ -137,6 +142,7 @@ def join_users(parts: list[Histories], n_items: int) -> Histories:
         items=np.concatenate([np.zeros(0, dtype=np.int64), *(part.items for part in parts)]),
         weights=np.concatenate([np.zeros(0), *(part.weights for part in parts)]),
         times=np.concatenate([np.zeros(0), *(part.times for part in parts)]),
+        watch_shares=None if all(shares is None for shares in watched) else np.concatenate(known),
     )
 
 

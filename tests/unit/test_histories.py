@@ -57,3 +57,19 @@ def test_refuses_histories_over_another_number_of_items():
 def test_refuses_a_column_that_is_too_short():
     with pytest.raises(ShapeError, match="catalogue"):
         Catalogue(item_ids=("a", "b"), published_at=np.zeros(1))
+
+
+def test_watch_shares_follow_their_entries():
+    found = Histories.build(
+        user_ids=["a", "b"],
+        n_items=3,
+        users=np.array([1, 0, 1]),
+        items=np.array([2, 1, 0]),
+        weights=np.ones(3),
+        times=np.array([2.0, 5.0, 1.0]),
+        watch_shares=np.array([0.2, 0.1, 0.3]),
+    )
+    assert found.watch_shares.tolist() == [0.1, 0.3, 0.2]
+    assert found.take(np.array([1, 0])).watch_shares.tolist() == [0.3, 0.2, 0.1]
+    assert found.keep(found.items > 0).watch_shares.tolist() == [0.1, 0.2]
+    assert dataclasses.replace(found, watch_shares=None).digest() != found.digest()

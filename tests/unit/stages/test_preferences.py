@@ -89,3 +89,18 @@ def test_undated_interactions_stay_undated():
     found = preferences((0, "like", NAN, NAN), (2, "like", NAN, 5.0), (2, "view", NAN, NAN))
     assert np.isnan(found.times[found.items == 0]).all()
     assert found.times[found.items == 2].tolist() == [5.0]
+
+
+def test_the_watch_share_is_that_of_the_longest_view_and_one_at_most():
+    found = preferences(
+        (0, "view", 30.0, 1.0),
+        (0, "view", 20.0, 2.0),
+        (0, "like", NAN, 3.0),
+        (1, "view", 30.0, 4.0),  # of unknown duration
+        (2, "view", 130.0, 5.0),
+    )
+    np.testing.assert_array_equal(found.watch_shares, [0.3, NAN, 1.0])
+
+
+def test_without_a_measured_view_there_are_no_watch_shares():
+    assert preferences((0, "view", NAN, 1.0), (0, "like", NAN, 2.0)).watch_shares is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timezone
 from typing import Any
 
@@ -136,3 +137,13 @@ def test_refuses_a_user_in_two_shards():
     one = make_histories([[(0, 1.0, 1.0)]], 1)
     with pytest.raises(DataContractError, match="two"):
         join_users([one, one], 1)
+
+
+def test_watch_shares_are_joined_and_unknown_where_a_part_has_none():
+    one = make_histories([[(0, 1.0, 1.0), (1, 1.0, 2.0)]], 2)
+    one = dataclasses.replace(one, user_ids=("b",), watch_shares=np.array([0.5, 0.25]))
+    two = dataclasses.replace(make_histories([[(1, 1.0, 1.0)]], 2), user_ids=("a",))
+    joined = join_users([one, two], 2)
+    assert joined.user_ids == ("a", "b")
+    np.testing.assert_array_equal(joined.watch_shares, [np.nan, 0.5, 0.25])
+    assert join_users([two], 2).watch_shares is None
