@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import plmrec
 from plmrec.app.context import Context, tracking_uri
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXPERIMENT: Final = "plmrec-train"
+_TRIAL_METRICS: Final = ("n_users", "seconds")
+_AT_ONCE: Final = 4  # nested runs
 _PACKAGES: Final = ("mlflow", "numpy", "pandas", "plmrec", "pydantic", "safetensors", "scipy")
 
 
@@ -69,6 +73,26 @@ def _log_training(run: Run, context: Context, inputs: Inputs, result: TrainResul
     run.log_json(result.validation, "validation.json")
     run.log_json(result.trials, "trials.json")
     run.set_tags({"split_digest": result.split_digest, "split_kind": result.split_kind})
+    _log_trials(run, result, context.params.evaluation.k)
+
+
+def _log_trials(run: Run, result: TrainResult, k: int) -> None:
+    """One nested run a setting that was tried; some at once, for each waits for three answers."""
+
+    def log_one(trial: Mapping[str, Any]) -> None:
+        run.child(
+            f"{trial['part']} {trial['number']}",
+            params={"part": trial["part"], **trial["options"]},
+            metrics={f"ndcg@{k}": trial["ndcg"], **{n: float(trial[n]) for n in _TRIAL_METRICS}},
+            tags={
+                "state": trial["state"],
+                "chosen": "yes" if trial["is_chosen"] else "",
+                "ended_by": trial["ended_by"],
+            },
+        )
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(log_one, result.trials))
 
 
 def _register_encoder(run: Run, context: Context, inputs: Inputs) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from plmrec.app.context import Context, database_url, open_context, save_report
@@ -110,7 +111,15 @@ def _train(context: Context, inputs: Inputs, store: ReleaseStore, progress: Prog
     from plmrec.stages.train import train_recommender
 
     data = load_data(context, inputs.fingerprint)
-    result = train_recommender(data, context.params, progress=progress)
+    tried = _tuning_file(context, inputs)
+    result = train_recommender(data, context.params, progress=progress, store=tried)
     release = register_training(context, inputs, data, result)
     store.add(release)
     return release
+
+
+def _tuning_file(context: Context, inputs: Inputs) -> Path | None:
+    """Where tuning keeps what it tried with these inputs; nowhere in a workspace that is remote."""
+    if not context.workspace.is_local:
+        return None
+    return context.workspace.local("state", "tuning", f"{inputs.digest}.log")
