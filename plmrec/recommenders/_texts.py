@@ -1,75 +1,50 @@
-"""Texts of a catalogue, seen from their common middle, which stays where it was fitted."""
+"""Frozen vectors of items' texts, as the recommenders that project them read them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from plmrec.errors import ShapeError
-from plmrec.histories import Catalogue
-from plmrec.recommenders.base import moved_places
+from plmrec.histories import Bools, Catalogue
 from plmrec.types import FloatMatrix
 
 _SMALL = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CentredTexts:
-    """Centred unit vectors of a catalogue's items.
+def has_text(catalogue: Catalogue) -> Bools:
+    """(n_items,), True where the item has a vector of its text."""
+    if catalogue.vectors is None:
+        return np.zeros(catalogue.n_items, dtype=np.bool_)
+    return np.asarray(np.any(catalogue.vectors != 0, axis=1))
 
-    The mean is that of the catalogue at the time of fitting, so that items keep their vectors when
-    others come or go.
 
-    Attributes:
-        mean: float32 (d,), what all texts share.
-        rows: float32 (n_items, d), unit rows; zeros for items without text.
+def mean_text(catalogue: Catalogue) -> FloatMatrix:
+    """Mean vector of the items with text, float32 (d,); of length 0 when there is none."""
+    there = has_text(catalogue)
+    if catalogue.vectors is None or not there.any():
+        return np.zeros(0, dtype=np.float32)
+    return np.asarray(catalogue.vectors[there].mean(axis=0), dtype=np.float32)
+
+
+def read_texts(catalogue: Catalogue, mean: FloatMatrix) -> FloatMatrix:
+    """Vectors without what all texts have in common, brought back to length 1.
+
+    The mean is given, not taken from the catalogue, so that an item's vector stays what it was in
+    training when the catalogue grows. Items without text stay zero.
+
+    Args:
+        catalogue: n_items items.
+        mean: float32 (d,), see ``mean_text``.
+
+    Returns:
+        float32 (n_items, d).
+
+    Source:
+        Mu, Bhat and Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word
+        representations".
     """
-
-    mean: FloatMatrix
-    rows: FloatMatrix
-
-    @classmethod
-    def of(cls, catalogue: Catalogue) -> CentredTexts:
-        """Centre a catalogue's vectors; width 1 and zeros when there is no encoder."""
-        vectors = catalogue.vectors
-        if vectors is None:
-            vectors = np.zeros((catalogue.n_items, 1), dtype=np.float32)
-        there = np.any(vectors != 0, axis=1)
-        total = vectors[there].sum(axis=0, dtype=np.float64)
-        mean = (total / max(int(there.sum()), 1)).astype(np.float32)
-        return cls(mean=mean, rows=_centred(vectors, mean))
-
-    def over(self, old: Catalogue, new: Catalogue) -> CentredTexts:
-        """The texts of another catalogue, seen from the same middle.
-
-        Raises:
-            ShapeError: The new vectors are of another width.
-        """
-        if new.vectors is not None and self.rows.any():
-            if new.vectors.shape[1] != len(self.mean):
-                raise ShapeError(
-                    f"texts: expected vectors of width {len(self.mean)}, got {new.vectors.shape[1]}"
-                )
-            return replace(self, rows=_centred(new.vectors, self.mean))
-        rows = np.zeros((new.n_items, self.rows.shape[1]), dtype=np.float32)
-        places = moved_places(old, new)
-        rows[places[places >= 0]] = self.rows[places >= 0]
-        return replace(self, rows=rows)
-
-
-def _centred(vectors: FloatMatrix, mean: FloatMatrix) -> FloatMatrix:
-    """Unit rows of ``vectors - mean``; rows of zeros stay zero."""
-    there = np.any(vectors != 0, axis=1)
-    moved = np.where(there[:, None], vectors - mean, 0.0).astype(np.float32)
-    norms = np.linalg.norm(moved, axis=1, keepdims=True)
-    return np.asarray(moved / np.maximum(norms, _SMALL), dtype=np.float32)
-
-
-def unit_rows(rows: npt.NDArray[np.floating[Any]]) -> FloatMatrix:
-    """Rows brought to length 1, float32; rows of (nearly) zeros become zeros."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    units = np.where(norms > _SMALL, rows / np.maximum(norms, _SMALL), 0.0)
-    return np.asarray(units, dtype=np.float32)
+    there = has_text(catalogue)
+    if catalogue.vectors is None or catalogue.vectors.shape[1] != len(mean):
+        return np.zeros((catalogue.n_items, len(mean)), dtype=np.float32)
+    moved = np.where(there[:, None], catalogue.vectors - mean, 0.0)
+    moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), _SMALL)
+    return moved.astype(np.float32)
