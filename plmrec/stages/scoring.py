@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from plmrec.histories import Histories, Ints
+from plmrec.histories import Bools, Histories, Ints
 from plmrec.metrics.lists import NO_ITEM, top_k
 from plmrec.types import FloatMatrix
 
@@ -29,7 +29,14 @@ def row_blocks(n_users: int, n_items: int) -> Iterator[Ints]:
         yield np.arange(start, min(start + step, n_users), dtype=np.int64)
 
 
-def list_items(scorer: Scorer, histories: Histories, *, k: int, excluded: Histories) -> Ints:
+def list_items(
+    scorer: Scorer,
+    histories: Histories,
+    *,
+    k: int,
+    excluded: Histories,
+    candidates: Bools | None = None,
+) -> Ints:
     """Make the list of every user.
 
     Args:
@@ -37,6 +44,7 @@ def list_items(scorer: Scorer, histories: Histories, *, k: int, excluded: Histor
         histories: What the scorer is told of the users.
         k: Length of the lists.
         excluded: What to leave out; the same users in the same order.
+        candidates: (n_items,), True for the items that compete; all by default.
 
     Returns:
         int64 (n_users, k), places in the catalogue, best first; ``NO_ITEM`` where a list is
@@ -47,5 +55,8 @@ def list_items(scorer: Scorer, histories: Histories, *, k: int, excluded: Histor
         return items
     for rows in row_blocks(histories.n_users, histories.n_items):
         scores = scorer.score(histories.take(rows))
-        items[rows], _ = top_k(scores, excluded.take(rows).seen(), k)
+        left_out = excluded.take(rows).seen()
+        if candidates is not None:
+            left_out |= ~candidates
+        items[rows], _ = top_k(scores, left_out, k)
     return items
