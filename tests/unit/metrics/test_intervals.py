@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plmrec.errors import ShapeError
-from plmrec.metrics.intervals import bootstrap_mean, paired_difference
+from plmrec.metrics.intervals import bootstrap_mean, paired_difference, paired_ratio
 
 
 def test_the_interval_is_that_of_the_normal_approximation_for_many_users():
@@ -45,3 +45,33 @@ def test_users_without_a_value_are_left_out():
 def test_refuses_other_users():
     with pytest.raises(ShapeError):
         paired_difference(np.zeros(2), np.zeros(3), rng=np.random.default_rng(1))
+
+
+class TestRatio:
+    def test_agrees_with_the_delta_method_for_many_users(self):
+        rng = np.random.default_rng(8)
+        base = rng.gamma(2.0, 0.5, size=5000)
+        ours = 1.25 * base + rng.normal(0.0, 0.3, size=5000)
+        found = paired_ratio(ours, base, rng=np.random.default_rng(1), n_resamples=3000)
+        ratio = ours.mean() / base.mean()
+        half = 1.96 * (ours - ratio * base).std(ddof=1) / np.sqrt(5000) / base.mean()
+        assert found.mean == ratio
+        assert (found.low, found.high) == pytest.approx((ratio - half, ratio + half), abs=0.002)
+
+    def test_pairing_makes_a_constant_factor_certain(self):
+        base = np.random.default_rng(2).gamma(2.0, size=50)
+        found = paired_ratio(1.5 * base, base, rng=np.random.default_rng(1))
+        assert found == pytest.approx((1.5, 1.5, 1.5))
+
+    def test_is_unknown_against_nothing(self):
+        found = paired_ratio(np.ones(4), np.zeros(4), rng=np.random.default_rng(1))
+        assert np.isnan(found).all()
+
+    def test_has_no_upper_end_when_the_other_is_0_in_many_draws(self):
+        base = np.array([1.0, *np.zeros(20)])
+        found = paired_ratio(np.ones(21), base, rng=np.random.default_rng(1))
+        assert (found.mean, found.high) == (21.0, np.inf)
+
+    def test_refuses_other_users(self):
+        with pytest.raises(ShapeError):
+            paired_ratio(np.zeros(2), np.zeros(3), rng=np.random.default_rng(1))
