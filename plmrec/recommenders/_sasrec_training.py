@@ -22,7 +22,7 @@ from plmrec.types import FloatMatrix
 if TYPE_CHECKING:
     from plmrec.recommenders.sasrec import Options
 
-_BATCHES_PER_ROUND: Final = 25
+_BATCHES_PER_ROUND: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -105,3 +105,24 @@ def sampled_softmax_loss(
     others = hidden @ functional.embedding(drawn, items).T - log_expected
     others = others.masked_fill(targets[:, None] == drawn, float("-inf"))
     return (torch.logsumexp(torch.cat([right, others], dim=1), dim=1) - right[:, 0]).mean()
+
+
+def info_nce_loss(
+    states: Tensor, items: Tensor, targets: Tensor, others: Tensor, temperature: float
+) -> Tensor:
+    """Mean cross-entropy of the targets among themselves and some other items, by cosine.
+
+    Args:
+        states: float32 (n, width), unit rows.
+        items: float32 (n_items, width), unit rows.
+        targets: int64 (n,), rows of ``items``.
+        others: int64 (m,), rows of ``items``; one that is the target does not count.
+        temperature: What cosines are divided by, above 0.
+
+    Source:
+        Van den Oord, Li and Vinyals 2018, "Representation learning with contrastive predictive
+        coding".
+    """
+    nothing = torch.zeros(len(others))
+    scaled = states / temperature
+    return sampled_softmax_loss(scaled, items, targets, others, nothing)

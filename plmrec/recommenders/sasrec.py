@@ -53,7 +53,7 @@ class Options(Section):
     epochs: int = Field(
         default=60,
         ge=1,
-        description="passes over the histories, at most; more where a pass has under 25 batches",
+        description="passes over the histories, at most; more where one has under 10 batches",
     )
     patience: int = Field(
         default=8, ge=1, description="passes in a row without a better holdout before it stops"
