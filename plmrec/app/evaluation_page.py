@@ -31,7 +31,9 @@ def evaluation_page(
         f"<p>{comparison['users']} users, split by {escape(str(comparison['split']))}, "
         f"digest {escape(str(comparison['split_digest']))}</p>"
         f"<h2>Metrics</h2>{_metrics(comparison)}"
-        f"<h2>Slices</h2>{_grid(comparison['slices'])}"
+        f"<h2>Slices of users</h2>{_grid(comparison['slices'])}"
+        f"<h2>Slices of items</h2>{_grid(comparison['item_slices'])}"
+        f"<h2>Groups of users</h2>{_gaps(comparison['gaps'])}"
         f"<h2>Parts alone</h2>{_grid(comparison['baselines'])}\n"
     )
 
@@ -59,6 +61,22 @@ def _grid(groups: Mapping[str, Mapping[str, Any]]) -> str:
         (group, *(_number(values.get(name)) for name in names)) for group, values in groups.items()
     ]
     return _table(("", *names), rows)
+
+
+def _gaps(gaps: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row per group of an attribute, the gap at the first."""
+    rows = [
+        (
+            "" if place else attribute,
+            value,
+            f"{group['users']:.0f}",
+            _number(group["mean"]),
+            "" if place else _number(gap["gap"]),
+        )
+        for attribute, gap in gaps.items()
+        for place, (value, group) in enumerate(gap["groups"].items())
+    ]
+    return _table(("attribute", "group", "users", "ndcg", "gap"), rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -88,6 +88,7 @@ def _evaluated(
     context: Context, release: Release, data: TrainingData, *, with_baselines: bool = False
 ) -> Evaluation:
     """Fit the recipe of a release on what lies before the split, and judge it on the rest."""
+    from plmrec.app.groups import load_groups
     from plmrec.stages.evaluate import evaluate_recipe
     from plmrec.stages.train import evaluation_split
 
@@ -99,6 +100,7 @@ def _evaluated(
         k=context.params.evaluation.k,
         max_users=context.params.evaluation.max_users,
         with_baselines=with_baselines,
+        groups=load_groups(context, data.catalogue, data.histories),
     )
 
 
@@ -162,6 +164,8 @@ def _all_metrics(values: dict[str, Any]) -> dict[str, float]:
     groups = {"champion": values["champion"] or {}} | {
         f"slice {name}": found for name, found in values["slices"].items()
     }
+    groups |= {f"items {name}": found for name, found in values["item_slices"].items()}
+    groups["gap"] = {name.replace("/", " "): found["gap"] for name, found in values["gaps"].items()}
     groups |= {f"baseline {name}": found for name, found in values["baselines"].items()}
     groups["gain"] = {name: interval[0] for name, interval in values["gains"].items()}
     for group, found in groups.items():

@@ -50,6 +50,8 @@ class Comparison:
                     part: {name: list(values) for name, values in gains.items()}
                     for part, gains in self.slice_gains.items()
                 },
+                "item_slices": self.challenger.item_slices,
+                "gaps": {name: gap._asdict() for name, gap in self.challenger.gaps.items()},
                 "baselines": self.challenger.baselines,
             }
         )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from plmrec.errors import DataContractError
 from plmrec.histories import Bools, Ints, TrainingData
 from plmrec.recommenders.blend import Blend
@@ -13,6 +11,15 @@ from plmrec.splits import Split, checked
 from plmrec.stages.judging import Judgement, judge_lists
 from plmrec.stages.recipe import Recipe, fit_recipe
 from plmrec.stages.scoring import Scorer, list_items
+from plmrec.stages.slices import (
+    Gap,
+    Groups,
+    find_gaps,
+    judge_item_slices,
+    slice_items,
+    slice_users,
+    take_users,
+)
 from plmrec.stages.tuning import draw_judged
 
 
@@ -25,8 +32,10 @@ class Evaluation:
         slices: (n_judged,) per slice of users, True for those in it.
         baselines: Metrics by name, for each part of the recommender alone.
         split_digest: Two evaluations can be compared when this is the same.
-        split_kind: ``time``, ``last`` or ``random``.
+        split_kind: See ``Split.kind``.
         k: Length of the lists.
+        item_slices: Metrics per slice of items; see ``judge_item_slices``.
+        gaps: How far groups of users are apart in NDCG, per attribute.
     """
 
     judgement: Judgement
@@ -35,6 +44,8 @@ class Evaluation:
     split_digest: str
     split_kind: str
     k: int
+    item_slices: dict[str, dict[str, float]] = field(default_factory=dict)
+    gaps: dict[str, Gap] = field(default_factory=dict)
 
     @property
     def n_judged(self) -> int:
@@ -58,7 +69,7 @@ class Evaluation:
         }
 
 
-def evaluate_recipe(
+def evaluate_recipe(  # noqa: PLR0913
     recipe: Recipe,
     data: TrainingData,
     split: Split,
@@ -66,6 +77,7 @@ def evaluate_recipe(
     k: int,
     max_users: int = 10_000,
     with_baselines: bool = False,
+    groups: Groups | None = None,
 ) -> Evaluation:
     """Fit a recipe on the training side of a split and judge its lists; all items compete.
 
@@ -76,6 +88,7 @@ def evaluate_recipe(
         k: Length of the lists.
         max_users: Users to judge; the same ones are drawn for every recipe when there are more.
         with_baselines: Judge popularity and each part of a blend alone, too.
+        groups: What items and users are, for slices by it.
 
     Raises:
         DataContractError: Something held out leaks into training, or nobody can be judged.
@@ -93,33 +106,36 @@ def evaluate_recipe(
     if with_baselines:
         alone["popularity"] = fit_recipe({"backend": "popularity", "options": {}}, before)
         alone |= model.parts if isinstance(model, Blend) else {}
+    judgement = judge(model, split, rows, k, before=before)
     return Evaluation(
-        judgement=judge(model, split, rows, k),
+        judgement=judgement,
         slices=slice_users(split, rows),
         baselines={name: judge(each, split, rows, k).means() for name, each in alone.items()},
         split_digest=split.digest(),
         split_kind=split.kind,
         k=k,
+        item_slices=judge_item_slices(judgement, split, rows, slice_items(split, groups)),
+        gaps=find_gaps(judgement.per_user[f"ndcg@{k}"], take_users(groups or Groups(), rows)),
     )
 
 
-def judge(scorer: Scorer, split: Split, rows: Ints, k: int) -> Judgement:
-    """Judge the lists of some users by a recommender fitted on ``split.train``."""
-    items = list_items(scorer, split.train.take(rows), k=k, excluded=split.excluded.take(rows))
-    return judge_lists(items, split, rows)
+def judge(
+    scorer: Scorer, split: Split, rows: Ints, k: int, *, before: TrainingData | None = None
+) -> Judgement:
+    """Judge the lists of some users by a recommender fitted on ``split.train``.
 
-
-def slice_users(split: Split, rows: Ints) -> dict[str, Bools]:
-    """Slices of the judged users by how much they liked in training.
-
-    ``new_users`` liked nothing; ``light_users`` and ``heavy_users`` are the lower and the upper
-    third of the others.
+    Args:
+        scorer: The recommender.
+        split: The split.
+        rows: int64 (n_judged,), its users to judge by.
+        k: Length of the lists.
+        before: What it was fitted on; see ``judge_lists``.
     """
-    likes = np.diff(split.train.take(rows).positives().indptr)
-    known = likes > 0
-    low, high = np.quantile(likes[known], [1 / 3, 2 / 3]) if known.any() else (0.0, np.inf)
-    return {
-        "new_users": ~known,
-        "light_users": known & (likes <= low),
-        "heavy_users": known & (likes > high),
-    }
+    items = list_items(
+        scorer,
+        split.told.take(rows),
+        k=k,
+        excluded=split.excluded.take(rows),
+        candidates=split.candidates,
+    )
+    return judge_lists(items, split, rows, before=before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from plmrec.tracking.connection import translated
 
 _MAX_PARAMS: Final = 100  # per request, MLflow's limit
 _MAX_DIGEST: Final = 36
+_REFUSED: Final = re.compile(r"[^\w.\- /:]")
 _DATASET_CONTEXT: Final = "mlflow.data.context"
 
 
@@ -164,13 +166,15 @@ def experiment_of(client: MlflowClient, run_id: str) -> str:
 
 
 def metric_name(name: str) -> str:
-    """Spell a metric as MLflow allows it.
+    """Spell a metric as MLflow allows it; other characters it refuses become ``_``.
 
     Example:
         >>> metric_name("ndcg@10")
         'ndcg_at_10'
+        >>> metric_name("gap/income (k$)")
+        'gap/income _k__'
     """
-    return name.replace("@", "_at_")
+    return _REFUSED.sub("_", name.replace("@", "_at_"))
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -10,9 +10,10 @@ from plmrec.errors import DataContractError, ParamsError
 from plmrec.params import EvaluationParams, PolicyParams
 from plmrec.splits import split_last
 from plmrec.stages.compare import Comparison, compare
-from plmrec.stages.evaluate import Evaluation, evaluate_recipe, slice_users
+from plmrec.stages.evaluate import Evaluation, evaluate_recipe
 from plmrec.stages.judging import judge_lists
 from plmrec.stages.policy import decide
+from plmrec.stages.slices import slice_users
 from tests.support.tastes import make_data, make_histories
 
 DATA = make_data(n_users=90, n_items=60)
@@ -62,6 +63,7 @@ class TestJudging:
                 "recall": 1 / 2,
                 "f1": 2 / 5,
                 "coverage@3": 3 / 6,
+                "gini@3": 3 / 6,  # (1 + 3 + 5) / (6 * 3): three shown once, three never
             }
         )
         assert found.n_cold == 2  # nobody liked 2 or 3 in training
