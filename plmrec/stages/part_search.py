@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +24,8 @@ from plmrec.stages.studies import Outcome, Study
 _ONLY_SCORING: Final = frozenset({"decay_items", "last_items"})  # changed without fitting again
 _RUNGS: Final = (0.25, 0.5)  # shares of the panel after which a worse setting is given up
 _MIN_RUNG: Final = 100  # users below which nothing is given up
-_SURE: Final = 2.0  # standard errors by which a setting is clearly worse
+_CLEARLY_WORSE: Final = -2.0  # standard errors
+_WORTH_A_CHANGE: Final = 1.0  # standard errors
 
 Clock: TypeAlias = Callable[[], float]
 
@@ -58,7 +60,7 @@ class Panel:
         for stop in [*(stop for stop in stops if stop >= _MIN_RUNG), n]:
             more = judge_users(scorer, self.split, self.rows[len(said) : stop], self.k)
             said = np.concatenate([said, more])
-            if best is not None and stop < n and is_clearly_worse(said, best[:stop]):
+            if best is not None and stop < n and lead(said, best[:stop]) < _CLEARLY_WORSE:
                 return said, True
         return said, False
 
@@ -145,8 +147,15 @@ class PartSearch:
         self.study.record(trial, known[0] if known else self._judge(setting))
 
     def chosen(self) -> Outcome:
-        """The best outcome."""
-        return self.study.best()
+        """The best outcome, or the part's own when the best is not surely better.
+
+        The best of many settings is so by luck in part; one that is ahead of the own by less
+        than a standard error is worth no change.
+        """
+        best, own = self.study.best(), self.study.outcomes[0]
+        if best.per_user is None or own.per_user is None:
+            return best
+        return best if lead(best.per_user, own.per_user) > _WORTH_A_CHANGE else own
 
     def fitted(self, setting: Setting) -> tuple[Part, Any]:
         """The part with a setting, and fitted."""
@@ -213,22 +222,26 @@ class PartSearch:
         return max((outcome.judge_s for outcome in self.study.outcomes), default=0.0)
 
 
-def is_clearly_worse(said: Floats, best: Floats) -> bool:
-    """Whether the same users' mean is lower by more than two standard errors of the difference.
+def lead(one: Floats, other: Floats) -> float:
+    """By how many standard errors of their mean difference the one is ahead of the other.
 
     Args:
-        said: float64 (n_users,).
-        best: float64 (n_users,), the same users.
+        one: float64 (n_users,).
+        other: float64 (n_users,), the same users.
+
+    Returns:
+        Negative when it is behind; 0 for equal means, infinite when all users differ alike.
 
     Example:
-        >>> is_clearly_worse(np.zeros(4), np.array([0.5, 0.5, 0.5, 0.4]))
-        True
-        >>> is_clearly_worse(np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.5, 0.5, 0.5, 0.0]))
-        False
+        >>> round(lead(np.array([0.5, 0.0, 0.5, 0.5]), np.array([0.0, 0.0, 0.5, 0.0])), 3)
+        1.732
     """
-    gain = said - best
-    error = float(gain.std(ddof=1)) / np.sqrt(len(gain))
-    return bool(gain.mean() < -_SURE * error)
+    gain = one - other
+    mean = float(gain.mean())
+    if not mean:
+        return 0.0
+    error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
+    return mean / error if error else math.copysign(math.inf, mean)
 
 
 def judge_users(scorer: Scorer, split: Split, rows: Ints, k: int) -> Floats:
