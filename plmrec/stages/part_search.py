@@ -98,7 +98,7 @@ class PartSearch:
         settings = all_settings(axes, own)
         self._all = settings if settings and len(settings) <= limit else None
         self.limit = min(limit, len(self._all) if self._all else limit)
-        self._models: dict[str, Any] = {}
+        self._models: dict[str, tuple[Part, Any]] = {}
 
     @property
     def is_done(self) -> bool:
@@ -120,16 +120,13 @@ class PartSearch:
         """
         ended_by = "space" if self._all else "trials"
         while not self.is_done:
-            left = until - self._clock()
-            held = self._held()
-            if held is None and self._fit and left < self._fit_s() + self._judge_s():
+            left, held = until - self._clock(), self._held()
+            needs_fit = bool(self._fit) and held is None
+            if left < self._judge_s() + needs_fit * self._fit_s():
                 ended_by = "budget"
-                held = self._best_fit() if self._read else None
-                if held is None:
+                if not needs_fit or not self._read or self._all or left < self._judge_s():
                     break
-            if held is not None and left < self._judge_s():
-                ended_by = "budget"
-                break
+                held = self._best_fit()
             self.try_one(held)
             step()
         if not self.study.ended_by:
@@ -183,12 +180,11 @@ class PartSearch:
 
     def _held(self) -> Setting | None:
         """What the next setting takes over from the best, so that no fit is needed."""
-        n = len(self.study.outcomes)
-        if not n or not self._read or self._all:
-            return None
         if not self._fit:
             return {}
-        return self._best_fit() if n % 2 == 0 else None
+        n = len(self.study.outcomes)
+        is_turn = n > 0 and n % 2 == 0 and not self._all
+        return self._best_fit() if self._read and is_turn else None
 
     def _best_fit(self) -> Setting:
         best = self.study.best().setting
@@ -204,9 +200,9 @@ class PartSearch:
         """Fitted for the setting; what was learnt for the same fit is read in another way."""
         key = self._key(setting)
         if key not in self._models:
-            self._models[key] = fit_part(part, self._data)
-            return self._models[key]
-        return reread(part, self._models[key])
+            self._models[key] = (part, fit_part(part, self._data))
+        fitted, model = self._models[key]
+        return model if fitted == part else reread(part, model)
 
     def _forget(self, setting: Setting, outcome: Outcome) -> None:
         """Keep the models of the own setting, the best and the last, to bound the memory."""
@@ -237,7 +233,7 @@ def lead(one: Floats, other: Floats) -> float:
         1.732
     """
     gain = one - other
-    mean = float(gain.mean())
+    mean = float(gain.mean()) if len(gain) else 0.0
     if not mean:
         return 0.0
     error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf

@@ -38,7 +38,7 @@ class Search:
         space: What may be tried, by backend and option.
         trials: Settings of a part, its own being the first.
         trials_of: The same for single backends.
-        budget_s: Seconds for the search, after each part's own setting.
+        budget_s: Seconds for the search; each part's own setting is tried in any case.
         seed: Seed of what is drawn.
         store: File that keeps what was tried, so that a killed search goes on; None keeps nothing.
         clock: Tells seconds.
@@ -121,11 +121,11 @@ def usable_parts(options: blend.Options, histories: Histories) -> dict[str, blen
     all_liked = bool(histories.is_positive.all())
     kept = {}
     for name, part in options.parts.items():
-        needs_times = part.backend == "markov" or part.options.get("anchor") == "user"
+        needs_times = part.backend in ("markov", "recent_popularity")
         repeats = part.options.get("reads") == "seen" and all_liked
-        if name == options.fallback or not (repeats or (needs_times and not histories.has_times)):
+        if not (repeats or (needs_times and not histories.has_times)):
             kept[name] = part
-    return kept
+    return kept or dict(options.parts)
 
 
 def count_steps(parts: Mapping[str, blend.Part], search: Search) -> int:
@@ -146,9 +146,9 @@ def tune_parts(  # noqa: PLR0913
     """Choose the options of each part by NDCG@k.
 
     Every part is fitted and judged as it comes; that tells what the others of its settings will
-    cost. Then the budget is shared out, the part of least work first, so that what it leaves is
-    the next one's. A setting is tried only when it can be expected to end in time. While the
-    budget ends no part's search, the same arguments give the same result.
+    cost. What is left of the budget is then shared out, the part of least work first, so that
+    what it leaves is the next one's. A setting is tried only when it can be expected to end in
+    time. While the budget ends no part's search, the same arguments give the same result.
 
     Args:
         data: Items, and the histories of ``split.train``.
@@ -212,14 +212,14 @@ def _open_searches(
 
 
 def _run(searches: Mapping[str, PartSearch], search: Search, step: Step) -> None:
-    """Try the parts' own settings, then share out the budget."""
+    """Try the parts' own settings, then share out what is left of the budget."""
+    deadline = search.clock() + search.budget_s
     for each in searches.values():
         if not each.study.outcomes:
             each.try_one()
             step()
         else:
             _repeat(step, len(each.study.outcomes))  # of a search that was taken up again
-    deadline = search.clock() + search.budget_s
     waiting = sorted(searches.items(), key=lambda item: item[1].expected_s())
     for place, (name, each) in enumerate(waiting):
         now = search.clock()
