@@ -36,7 +36,7 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON values, None for nan."""
         champion = self.champion
-        values: dict[str, Any] = _finite(
+        values: dict[str, Any] = finite(
             {
                 "split": self.challenger.split_kind,
                 "split_digest": self.challenger.split_digest,
@@ -105,12 +105,12 @@ def compare(
     )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same JSON value with None for nan and infinity."""
     if isinstance(value, Mapping):
-        return {key: _finite(below) for key, below in value.items()}
+        return {key: finite(below) for key, below in value.items()}
     if isinstance(value, list):
-        return [_finite(below) for below in value]
+        return [finite(below) for below in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

@@ -1,0 +1,37 @@
+"""Pieces that the HTML pages share: their style, tables and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+STYLE: Final = (
+    "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin:1em 0}"
+    "td,th{padding:.3em .8em;border-bottom:1px solid #ccc;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}"
+)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts, which are escaped."""
+    lines = [("th", heads), *(("td", row) for row in rows)]
+    return "<table>{}</table>".format(
+        "".join(
+            "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            for tag, cells in lines
+        )
+    )
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with so many digits after the point; empty for None."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def interval(values: Sequence[float | None] | None, *, with_mean: bool = False) -> str:
+    """An interval ``[mean, low, high]``; signed and with its mean if asked for."""
+    if values is None or any(value is None for value in values):
+        return ""
+    mean, low, high = values
+    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})" if with_mean else f"{low:.4f} to {high:.4f}"
