@@ -14,7 +14,7 @@ from plmrec.histories import Histories
 from plmrec.recommenders._sequences import make_batches, pad
 from plmrec.types import FloatMatrix
 
-_ENTRIES: Final = 16_384  # read at once when scoring: some 30 MB of states
+_ENTRIES: Final = 4_096  # read at once when scoring; more would be padded to the longest
 
 
 class Block(nn.Module):

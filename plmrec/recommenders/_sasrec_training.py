@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from plmrec.histories import Bools, Histories, Ints
 from plmrec.recommenders._attention import Reader, last_states
-from plmrec.recommenders._sequences import Proposal, cut_windows, make_batches, pad
+from plmrec.recommenders._sequences import Proposal, cut_windows, make_batches, pad, shuffle_ties
 from plmrec.recommenders._torch import Projection, sampled_softmax_loss, seeded, softmax_loss
 from plmrec.types import FloatMatrix
 
@@ -165,14 +165,15 @@ def build_reader(options: Options) -> Reader:
 
 def make_epoch(lesson: Lesson, options: Options, rng: np.random.Generator) -> Iterator[Batch]:
     """Cut all histories into batches, another way each time."""
-    read = lesson.read
-    wanted, kinds = lesson.wanted.astype(np.int64), read.is_positive.astype(np.int64)
+    read, order = lesson.read, shuffle_ties(lesson.read, rng)
+    entries = read.items[order]
+    wanted, kinds = lesson.wanted[order].astype(np.int64), read.is_positive[order].astype(np.int64)
     starts, stops = cut_windows(read.indptr, options.max_length, rng)
     for rows in make_batches(stops - starts, options.batch_entries, rng):
         first, last = starts[rows], stops[rows]
         mask = pad(wanted, first, last, 0) == 1
         if mask[:, 1:].any():
-            items, liked = pad(read.items, first, last, 0), pad(kinds, first, last, 0)
+            items, liked = pad(entries, first, last, 0), pad(kinds, first, last, 0)
             yield Batch(items=items, kinds=liked, wanted=mask)
 
 

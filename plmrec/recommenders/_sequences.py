@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plmrec.histories import Floats, Ints
+from plmrec.histories import Floats, Histories, Ints
+
+
+def shuffle_ties(read: Histories, rng: np.random.Generator) -> Ints:
+    """An order of all entries that keeps users and times and is random where times are equal.
+
+    Entries of one second have an order only by the place of their items in the catalogue, which
+    says nothing about what comes next, yet could be learnt. Entries without a time are all equal.
+
+    Returns:
+        int64 (n,), entries of ``read``.
+    """
+    times = np.nan_to_num(read.times, nan=-np.inf)
+    return np.lexsort((rng.random(len(times)), times, read.users))
 
 
 def cut_windows(indptr: Ints, length: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

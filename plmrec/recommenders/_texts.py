@@ -48,3 +48,16 @@ def read_texts(catalogue: Catalogue, mean: FloatMatrix) -> FloatMatrix:
     moved = np.where(there[:, None], catalogue.vectors - mean, 0.0)
     moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), _SMALL)
     return moved.astype(np.float32)
+
+
+def sink_unknown(scores: FloatMatrix, known: Bools) -> FloatMatrix:
+    """Give items that are not known the lowest score of those that are, in place.
+
+    Args:
+        scores: float32 (n_users, n_items).
+        known: (n_items,); when none is, scores stay as they are.
+    """
+    if known.any() and not known.all():
+        lowest = scores.min(axis=1, keepdims=True, where=known, initial=np.inf)
+        np.copyto(scores, lowest, where=~known)
+    return scores

@@ -12,7 +12,7 @@ from plmrec.errors import PermanentError, ShapeError
 from plmrec.histories import Bools, Catalogue, Histories, TrainingData
 from plmrec.params import Section
 from plmrec.recommenders._item_to_item import strongest
-from plmrec.recommenders._texts import mean_text, read_texts
+from plmrec.recommenders._texts import mean_text, read_texts, sink_unknown
 from plmrec.recommenders._weights import Reads
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State, moved_places
 from plmrec.types import FloatMatrix
@@ -58,8 +58,8 @@ class Options(Section):
     patience: int = Field(
         default=8, ge=1, description="passes in a row without a better holdout before it stops"
     )
-    max_steps: int = Field(default=3000, ge=1, description="batches, at most")
-    batch_entries: int = Field(default=2048, ge=1, description="entries of histories per batch")
+    max_steps: int = Field(default=5000, ge=1, description="batches, at most")
+    batch_entries: int = Field(default=1024, ge=1, description="entries of histories per batch")
     learning_rate: float = Field(default=1e-3, gt=0, description="of AdamW")
     weight_decay: float = Field(default=0.0, ge=0, description="of AdamW")
     averaging: float = Field(
@@ -174,9 +174,7 @@ class SasRec:
         if not len(rows):
             return scores
         states = last_states(learnt.reader, learnt.items, read.take(rows))
-        found = states @ learnt.items.T
-        found[:, ~learnt.known] = found[:, learnt.known].min(axis=1, keepdims=True)
-        scores[rows] = found
+        scores[rows] = sink_unknown(states @ learnt.items.T, learnt.known)
         return scores
 
     def explain(self, history: Histories, item: int) -> tuple[Contribution, ...]:

@@ -12,7 +12,7 @@ from plmrec.errors import PermanentError, ShapeError
 from plmrec.histories import Bools, Catalogue, Floats, Histories, TrainingData
 from plmrec.params import Section
 from plmrec.recommenders._item_to_item import strongest
-from plmrec.recommenders._texts import has_text, mean_text, read_texts
+from plmrec.recommenders._texts import has_text, mean_text, read_texts, sink_unknown
 from plmrec.recommenders._weights import Reads, evidence, recency_weights
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State, moved_places
 from plmrec.types import FloatMatrix
@@ -132,11 +132,7 @@ class TextTower:
         """See Recommender.score; items without text stand with the lowest."""
         read, weights = self._weigh(histories)
         learnt = self.fitted
-        scores = np.asarray(self._users(read, weights) @ learnt.items.T, dtype=np.float32)
-        known = learnt.known
-        if known.any() and len(scores):
-            scores[:, ~known] = scores[:, known].min(axis=1, keepdims=True)
-        return scores
+        return sink_unknown(self._users(read, weights) @ learnt.items.T, learnt.known)
 
     def explain(self, history: Histories, item: int) -> tuple[Contribution, ...]:
         """Split the cosine over the user's items; see Recommender.explain."""

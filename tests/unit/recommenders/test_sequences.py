@@ -3,13 +3,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plmrec.recommenders._sequences import Proposal, cut_windows, make_batches, pad
+from plmrec.recommenders._sequences import (
+    Proposal,
+    cut_windows,
+    make_batches,
+    pad,
+    shuffle_ties,
+)
+from tests.support.tastes import make_histories
 
 INDPTR = np.array([0, 5, 5, 6, 29])  # rows of 5, 0, 1 and 23 entries
 
 
 def predicted(starts: np.ndarray, stops: np.ndarray) -> list[int]:
     return sorted(entry for a, b in zip(starts, stops, strict=True) for entry in range(a + 1, b))
+
+
+def test_only_entries_of_one_moment_change_places():
+    rows = [[(0, 1.0, 5.0), (1, 1.0, 5.0), (2, 1.0, 5.0), (3, 1.0, 4.0)], [(1, 1.0, 5.0)]]
+    read, rng = make_histories(rows, 4), np.random.default_rng(0)
+    orders = [read.items[shuffle_ties(read, rng)].tolist() for _ in range(50)]
+    assert {(order[0], order[-1]) for order in orders} == {(3, 1)}
+    assert len({tuple(order) for order in orders}) == 6  # every order of three
+
+
+def test_entries_without_a_time_have_no_order():
+    read, rng = make_histories([[(n, 1.0, np.nan) for n in range(3)]], 3), np.random.default_rng(0)
+    assert len({tuple(shuffle_ties(read, rng)) for _ in range(50)}) == 6
 
 
 @pytest.mark.parametrize("length", [1, 2, 4, 7, 100])
