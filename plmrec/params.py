@@ -172,7 +172,7 @@ class TrainingParams(Section):
             "als": {
                 "factors": (32, 64, 128),
                 "alpha": Range(low=1, high=40, log=True),
-                "l2": Range(low=0.3, high=30, log=True),
+                "l2": Range(low=0.3, high=100, log=True),
                 "decay_items": Range(low=3, high=60, log=True),
             },
             "markov": {
@@ -189,6 +189,16 @@ class TrainingParams(Section):
         description="what the search may try of each backend's options: a list of values, or a "
         "range {low, high, log, int}; a part's own value is always tried",
     )
+    starts: dict[str, tuple[dict[str, JsonValue], ...]] = Field(
+        default={
+            "ease": ({"l2": 400.0, "decay_items": 4.5}, {"l2": 1500.0, "decay_items": 4.5}),
+            "item_knn": ({"decay_items": 3.5}, {"n_neighbours": 250, "decay_items": 3.5}),
+            "als": ({"alpha": 15.0, "l2": 30.0, "decay_items": 4.0},),
+            "markov": ({"shrinkage": 70.0, "decay_items": 4.5},),
+        },
+        description="settings of a backend to try right after a part's own, such as good ones of "
+        "other data; options they do not name are the part's own",
+    )
     trials: int = Field(
         default=20, ge=1, le=1000, description="settings tried of a part, its own being the first"
     )
@@ -199,8 +209,8 @@ class TrainingParams(Section):
     budget_s: float = Field(
         default=240.0,
         ge=0,
-        description="seconds for the search, after each part's own setting; when they end it "
-        "before trials do, what is found depends on the speed of the machine",
+        description="seconds for the search; each part's own setting is tried in any case. When "
+        "they end it before trials do, what is found depends on the speed of the machine",
     )
     validation: Literal["last", "time", "random"] = Field(
         default="last",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -71,7 +71,7 @@ class PartSearch:
     Args:
         part: The part as it comes.
         axes: What may be tried.
-        own: The part's own place on the axes.
+        first: Settings to try first, at least the part's own.
         study: Of this part; may hold outcomes already.
         data: Items, and the histories of the panel's training side.
         panel: Who judges.
@@ -84,7 +84,7 @@ class PartSearch:
         part: Part,
         *,
         axes: Axes,
-        own: Setting,
+        first: Sequence[Setting],
         study: Study,
         data: TrainingData,
         panel: Panel,
@@ -92,12 +92,13 @@ class PartSearch:
         clock: Clock = time.monotonic,
     ) -> None:
         self.part, self.study = part, study
-        self._own, self._data, self._panel, self._clock = own, data, panel, clock
+        self._own, self._data, self._panel, self._clock = first[0], data, panel, clock
         self._read = [option for option in axes if option in _ONLY_SCORING]
         self._fit = [option for option in axes if option not in _ONLY_SCORING]
-        settings = all_settings(axes, own)
-        self._all = settings if settings and len(settings) <= limit else None
-        self.limit = min(limit, len(self._all) if self._all else limit)
+        settings = all_settings(axes, self._own)
+        self._all = settings is not None and len(settings) <= limit
+        self._planned = settings if settings is not None and self._all else first
+        self.limit = len(self._planned) if self._all else limit
         self._models: dict[str, tuple[Part, Any]] = {}
 
     @property
@@ -126,7 +127,7 @@ class PartSearch:
                 ended_by = "budget"
                 if not needs_fit or not self._read or self._all or left < self._judge_s():
                     break
-                held = self._best_fit()
+                held, self._planned = self._best_fit(), ()
             self.try_one(held)
             step()
         if not self.study.ended_by:
@@ -137,7 +138,7 @@ class PartSearch:
     def try_one(self, held: Setting | None = None) -> None:
         """Propose, fit and judge one setting; one that was judged before is not judged again."""
         n = len(self.study.outcomes)
-        fixed = self._own if not n else self._all[n] if self._all else held or {}
+        fixed = self._planned[n] if n < len(self._planned) else held or {}
         trial, setting = self.study.propose(fixed)
         same = [each for each in self.study.outcomes if each.setting == setting]
         known = [replace(each, fit_s=0.0, judge_s=0.0) for each in same[:1]]
@@ -183,7 +184,7 @@ class PartSearch:
         if not self._fit:
             return {}
         n = len(self.study.outcomes)
-        is_turn = n > 0 and n % 2 == 0 and not self._all
+        is_turn = n >= len(self._planned) and n % 2 == 0
         return self._best_fit() if self._read and is_turn else None
 
     def _best_fit(self) -> Setting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import JsonValue, ValidationError
@@ -23,24 +23,29 @@ _DIGITS: Final = 4  # significant ones of a number that was drawn
 Axis: TypeAlias = tuple[JsonValue, ...] | Range
 Axes: TypeAlias = Mapping[str, Axis]
 Setting: TypeAlias = Mapping[str, JsonValue]
+Starts: TypeAlias = Mapping[str, Sequence[Setting]]
 
 
-def check_space(space: Space, parts: Mapping[str, Part]) -> None:
-    """Check the space against the backends: their names, the options', and the values.
+def check_space(space: Space, starts: Starts, parts: Mapping[str, Part]) -> None:
+    """Check space and starts against the backends: their names, the options', and the values.
 
     Backends that no part uses are checked by name only; they may lack a dependency.
 
     Raises:
-        ParamsError: Names the key of ``training.space`` that cannot be used.
+        ParamsError: Names the key of ``training.space`` or ``.starts`` that cannot be used.
     """
     known = backend_names("recommenders")
-    for backend, options in space.items():
+    for key, backend in [*(("space", b) for b in space), *(("starts", b) for b in starts)]:
         if backend not in known:
-            raise ParamsError(f"training.space.{backend}: expected one of {known}")
-        for part in parts.values():
-            if part.backend == backend:
-                for option, tries in options.items():
-                    _check_axis(part, option, tries)
+            raise ParamsError(f"training.{key}.{backend}: expected one of {known}")
+    for part in parts.values():
+        for option, tries in space.get(part.backend, {}).items():
+            values = _ends(tries) if isinstance(tries, Range) else tries
+            _check_values(part, option, values, f"training.space.{part.backend}.{option}")
+        for number, start in enumerate(starts.get(part.backend, ())):
+            for option, value in start.items():
+                key = f"training.starts.{part.backend}.{number}.{option}"
+                _check_values(part, option, (value,), key)
 
 
 def open_axes(part: Part, space: Space) -> tuple[dict[str, Axis], dict[str, JsonValue]]:
@@ -61,6 +66,26 @@ def open_axes(part: Part, space: Space) -> tuple[dict[str, Axis], dict[str, Json
         if axis is not None:
             axes[option], own[option] = axis, values[option]
     return axes, own
+
+
+def first_settings(
+    starts: Sequence[Setting], axes: Axes, own: Setting
+) -> list[dict[str, JsonValue]]:
+    """What to try first: the own setting, then the starts that lie on the axes.
+
+    Of a start, options that have no axis are passed over, and those it does not name are own ones.
+
+    Example:
+        >>> axes = {"l2": Range(low=1, high=9), "n": (1, 2)}
+        >>> first_settings([{"l2": 9.0, "x": 1}, {"l2": 10.0}], axes, {"l2": 1.0, "n": 2})
+        [{'l2': 1.0, 'n': 2}, {'l2': 9.0, 'n': 2}]
+    """
+    settings = [dict(own)]
+    for start in starts:
+        setting = {option: start.get(option, own[option]) for option in axes}
+        if setting not in settings and all(_is_on(axes[o], setting[o]) for o in axes):
+            settings.append(setting)
+    return settings
 
 
 def all_settings(axes: Axes, own: Setting) -> list[dict[str, JsonValue]] | None:
@@ -126,14 +151,21 @@ def decode(params: Mapping[str, Any], axes: Axes) -> dict[str, JsonValue]:
     return setting
 
 
-def _check_axis(part: Part, option: str, tries: Axis) -> None:
-    key = f"training.space.{part.backend}.{option}"
-    module = load_backend("recommenders", part.backend)
-    if option not in module.Options.model_fields:
-        raise ParamsError(f"{key}: expected one of {sorted(module.Options.model_fields)}")
-    for value in _ends(tries) if isinstance(tries, Range) else tries:
+def _is_on(axis: Axis, value: JsonValue) -> bool:
+    if not isinstance(axis, Range):
+        return value in axis
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return axis.low <= value <= axis.high and (not axis.int or value == int(value))
+
+
+def _check_values(part: Part, option: str, values: Iterable[JsonValue], key: str) -> None:
+    options = load_backend("recommenders", part.backend).Options
+    if option not in options.model_fields:
+        raise ParamsError(f"{key}: expected one of {sorted(options.model_fields)}")
+    for value in values:
         try:
-            module.Options.model_validate({**part.options, option: value})
+            options.model_validate({**part.options, option: value})
         except ValidationError as err:
             raise ParamsError(f"{key}: {value!r} is refused: {err.errors()[0]['msg']}") from err
 

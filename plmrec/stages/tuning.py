@@ -20,7 +20,7 @@ from plmrec.recommenders import blend
 from plmrec.splits import Split
 from plmrec.stages.part_search import Clock, Panel, PartSearch, judge_users
 from plmrec.stages.scoring import Scorer
-from plmrec.stages.search_space import check_space, open_axes
+from plmrec.stages.search_space import Starts, check_space, first_settings, open_axes
 
 if TYPE_CHECKING:
     from plmrec.stages.studies import Storage
@@ -36,6 +36,7 @@ class Search:
 
     Attributes:
         space: What may be tried, by backend and option.
+        starts: Settings of a backend to try right after a part's own.
         trials: Settings of a part, its own being the first.
         trials_of: The same for single backends.
         budget_s: Seconds for the search; each part's own setting is tried in any case.
@@ -45,6 +46,7 @@ class Search:
     """
 
     space: Space
+    starts: Starts = field(default_factory=dict)
     trials: int = 20
     trials_of: Mapping[str, int] = field(default_factory=dict)
     budget_s: float = 240.0
@@ -58,6 +60,7 @@ class Search:
         training = params.training
         return cls(
             space=training.space,
+            starts=training.starts,
             trials=training.trials,
             trials_of=training.trials_of,
             budget_s=training.budget_s,
@@ -168,7 +171,7 @@ def tune_parts(  # noqa: PLR0913
     """
     from plmrec.stages.studies import open_storage
 
-    check_space(search.space, parts)
+    check_space(search.space, search.starts, parts)
     order = np.random.default_rng(search.seed).permutation(len(rows))
     panel = Panel(split=split, rows=rows[order], k=k)
     with open_storage(search.store) as storage:
@@ -195,13 +198,14 @@ def _open_searches(
     searches = {}
     for name, part in parts.items():
         axes, own = open_axes(part, search.space)
+        first = first_settings(search.starts.get(part.backend, ()), axes, own)
         limit = search.limit(part) if axes else 1
         described = {option: axes[option] for option in sorted(axes)}
-        digest = digest_json([*inputs, part.model_dump(mode="json"), described, limit])
+        digest = digest_json([*inputs, part.model_dump(mode="json"), described, first, limit])
         searches[name] = PartSearch(
             part,
             axes=axes,
-            own=own,
+            first=first,
             study=Study(storage, name=f"{name} {digest}", axes=axes, seed=search.seed),
             data=data,
             panel=panel,

@@ -116,12 +116,12 @@ class FakeWork:
         return self.worth(options), False
 
 
-def search_for(work: FakeWork, axes, *, limit: int = 20, part: Part = EASE) -> PartSearch:
+def search_for(work: FakeWork, axes, *, limit: int = 20, part=EASE, starts=()) -> PartSearch:
     with open_storage(None) as storage:
         return PartSearch(
             part,
             axes=axes,
-            own={option: part.options[option] for option in axes},
+            first=[{option: part.options[option] for option in axes}, *starts],
             study=Study(storage, name="ease", axes=axes, seed=1),
             data=None,
             panel=work,
@@ -146,6 +146,21 @@ class TestPartSearch:
         assert search.study.outcomes[0].setting == {"l2": 100.0, "decay_items": 10.0}
         assert len(search.study.outcomes) == 7
         assert search.study.ended_by == "trials"
+
+    def test_the_settings_to_start_with_follow(self, monkeypatch):
+        work = FakeWork(monkeypatch, fit_s=1, judge_s=1, worth=flat)
+        starts = [{"l2": 30.0, "decay_items": 3.0}, {"l2": 40.0, "decay_items": 4.0}]
+        search = search_for(work, {"l2": L2, "decay_items": DECAY}, starts=starts)
+        search.go_on(1e9, lambda: None)
+        tried = [outcome.setting for outcome in search.study.outcomes]
+        assert tried[1:3] == starts
+        assert len({setting["l2"] for setting in tried[3:]}) > 5
+
+    def test_more_settings_to_start_with_than_the_limit_are_cut_off(self, monkeypatch):
+        work = FakeWork(monkeypatch, fit_s=1, judge_s=1, worth=flat)
+        search = search_for(work, {"l2": L2}, starts=[{"l2": 30.0}, {"l2": 40.0}], limit=2)
+        search.go_on(1e9, lambda: None)
+        assert [o.setting["l2"] for o in search.study.outcomes] == [100.0, 30.0]
 
     def test_better_settings_are_found_and_chosen(self, monkeypatch):
         work = FakeWork(monkeypatch, fit_s=1, judge_s=1, worth=higher_l2)

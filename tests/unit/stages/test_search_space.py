@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from plmrec.errors import ParamsError
@@ -50,7 +52,19 @@ class TestCheck:
     )
     def test_what_a_backend_refuses_is_named(self, space, told):
         with pytest.raises(ParamsError, match=told):
-            check_space(space, {"a": Part(backend="ease")})
+            check_space(space, {}, {"a": Part(backend="ease")})
+
+    @pytest.mark.parametrize(
+        ("starts", "told"),
+        [
+            ({"eese": [{"l2": 1.0}]}, "training.starts.eese"),
+            ({"ease": [{}, {"l3": 1.0}]}, "training.starts.ease.1.l3"),
+            ({"ease": [{"l2": -1.0}]}, "training.starts.ease.0.l2: -1.0"),
+        ],
+    )
+    def test_so_is_what_it_refuses_to_start_with(self, starts, told):
+        with pytest.raises(ParamsError, match=re.escape(told)):
+            check_space({"ease": {"l2": L2}}, starts, {"a": Part(backend="ease")})
 
 
 class TestSettings:
