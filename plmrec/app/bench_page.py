@@ -9,8 +9,8 @@ from typing import Any, Final
 from plmrec.app.html_parts import STYLE, interval, number, table
 
 _MORE_STYLE: Final = (
-    "body{max-width:70em}svg{max-width:100%;height:auto}.wide{overflow-x:auto}"
-    "p{max-width:50em;line-height:1.4}"
+    "svg{max-width:100%;height:auto}.wide{overflow-x:auto}p{max-width:50em;line-height:1.4}"
+    "td,th{white-space:nowrap}td.text{white-space:normal;text-align:left}"
 )
 _CAPTIONS: Final = {
     "ndcg": "Accuracy",
@@ -29,7 +29,11 @@ def bench_page(result: Result, plots: Mapping[str, str]) -> str:
         plots: SVG elements by name; see ``draw_plots``.
     """
     title = f"Quality on {result['dataset']}, protocol {result['protocol']}"
-    judged = [model for model in result["models"] if model["status"] == "ok"]
+    judged = [
+        model
+        for model in result["models"]
+        if model["status"] == "ok" and model["family"] != "ablation"
+    ]
     sections = [
         ("Models", _models(judged, result) + _left_out(result)),
         *((_CAPTIONS[name], plot) for name, plot in plots.items()),
@@ -129,33 +133,37 @@ def _besides(models: Sequence[Result], result: Result) -> str:
 
 
 def _slices(models: Sequence[Result], result: Result) -> str:
-    """NDCG of every model in every slice; users slices first."""
-    ndcg, columns = f"ndcg@{result['k']}", []
-    sizes: dict[str, float] = {}
-    for model in models:
-        slices = {**model["slices"], **model["item_slices"]}
-        sizes |= {name: values["users"] for name, values in slices.items()}
-        columns.append({name: values.get(ndcg) for name, values in slices.items()})
+    """NDCG of every model in every slice, with the slice's number of users."""
+    ndcg = f"ndcg@{result['k']}"
+    found = [{**model["slices"], **model["item_slices"]} for model in models]
+    sizes = {name: each["users"] for slices in found for name, each in slices.items()}
     rows = [
-        (name, f"{size:.0f}", *(number(column.get(name)) for column in columns))
-        for name, size in sizes.items()
+        (model["model"], *(number(slices.get(name, {}).get(ndcg)) for name in sizes))
+        for model, slices in zip(models, found, strict=True)
     ]
-    said = f"<p>{escape(ndcg)}; of items, only held-out likes of the slice count.</p>"
-    return said + table(("slice", "users", *(m["model"] for m in models)), rows) if rows else ""
+    said = (
+        f"<p>{escape(ndcg)}, and how many users are in the slice; of a slice of items, only its "
+        "held-out likes count.</p>"
+    )
+    heads = ("model", *(f"{name} ({size:.0f})" for name, size in sizes.items()))
+    return said + table(heads, rows) if sizes else ""
 
 
 def _gaps(models: Sequence[Result]) -> str:
     """How far apart the groups of each attribute are, per model."""
     names = list(dict.fromkeys(name for model in models for name in model["gaps"]))
     rows = [
-        (name, *(number(model["gaps"].get(name, {}).get("gap")) for model in models))
-        for name in names
+        (
+            model["model"],
+            *(number(model["gaps"].get(name, {}).get("gap")) for name in names),
+        )
+        for model in models
     ]
     said = (
         "<p>Largest minus smallest mean NDCG over the groups of an attribute with at least 30 "
         "users; with small groups a part of it is chance.</p>"
     )
-    return said + table(("attribute", *(m["model"] for m in models)), rows) if rows else ""
+    return said + table(("model", *names), rows) if names else ""
 
 
 def _options(models: Sequence[Result]) -> str:
@@ -164,8 +172,9 @@ def _options(models: Sequence[Result]) -> str:
         options = model["recipe"].get("options", {})
         options = options.get("weights", {}) if "parts" in options else options
         told = ", ".join(f"{name} {_short(value)}" for name, value in options.items())
-        rows.append((model["model"], told or "none"))
-    return table(("model", "options that were searched or set; weights of a blend"), rows)
+        rows.append(f"<tr><td>{escape(model['model'])}<td class=text>{escape(told or 'none')}")
+    said = "<p>Set by the bench or found by the search; of a blend, the weights.</p>"
+    return f"{said}<table>{''.join(rows)}</table>" if rows else ""
 
 
 def _short(value: Any) -> str:

@@ -17,7 +17,7 @@ _COLUMNS: Final = ("file", "wer", "cer", "words", "errors", "media_s", "seconds"
 
 
 _QUALITY: Final = (
-    "model", "ndcg", "interval", "recall", "coverage", "fit s", "score s", "peak MB",
+    "model", "ndcg", "interval", "recall", "coverage", "fit s", "score s", "MB",
 )  # fmt: skip
 
 
@@ -117,7 +117,11 @@ def quality(
 def _print_quality(result: dict[str, Any]) -> None:
     """Tables of the models and of the comparisons, and a line for each that was left out."""
     k = result["k"]
-    rows = [_measured(model, k) for model in result["models"] if model["status"] == "ok"]
+    rows = [
+        _measured(model, k)
+        for model in result["models"]
+        if model["status"] == "ok" and model["family"] != "ablation"
+    ]
     title = f"{result['dataset']}, protocol {result['protocol']}, {result['judged']} users, k {k}"
     output.print_table(rows, _QUALITY, title=title)
     for model in result["models"]:
@@ -145,7 +149,7 @@ def _measured(model: dict[str, Any], k: int) -> dict[str, Any]:
         "coverage": _number(metrics[f"coverage@{k}"], 3),
         "fit s": _number(model["fit_s"], 1),
         "score s": _number(model["score_s"], 1),
-        "peak MB": _number(memory, 0),
+        "MB": _number(memory, 0),
     }
 
 

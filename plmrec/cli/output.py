@@ -18,7 +18,7 @@ from plmrec.types import StageReport
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
 
-_SHORT: Final = 16  # characters; a column of such cells is never folded
+_SHORT: Final = 18  # characters; a column of such cells is never folded
 
 out = Console(markup=False)
 err = Console(stderr=True, markup=False)
