@@ -21,7 +21,7 @@ WITHOUT_TEXTS: Final = "without texts"
 ONLY_TEXTS: Final = "only texts"
 
 _SAYS_NOTHING_WITHOUT: Final = {"content", "interest_profile", "mean_history", "text_tower"}
-_SAYS_LESS_WITHOUT: Final = {"carried", "ease_text"}
+_SAYS_LESS_WITHOUT: Final = {"carried", "ease_text", "ranker"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,7 @@ _LANGUAGE_MODELS: Final[dict[str, tuple[Part, dict[str, Tries]]]] = {
         Part(backend="carried", options={"backend": "ease", "options": _PLAIN_EASE}),
         {"share": (0.25, 0.5, 1.0)},
     ),
+    "ranker": (_part("ranker"), {}),
 }
 
 
