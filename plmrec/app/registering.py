@@ -72,7 +72,14 @@ def _log_training(run: Run, context: Context, inputs: Inputs, result: TrainResul
     run.log_json(result.recipe, "recipe.json")
     run.log_json(result.validation, "validation.json")
     run.log_json(result.trials, "trials.json")
-    run.set_tags({"split_digest": result.split_digest, "split_kind": result.split_kind})
+    out_of_budget = ", ".join(_out_of_budget(result))
+    run.set_tags(
+        {
+            "split_digest": result.split_digest,
+            "split_kind": result.split_kind,
+            "parts_out_of_budget": out_of_budget or "none",
+        }
+    )
     _log_trials(run, result, context.params.evaluation.k)
 
 
@@ -179,6 +186,7 @@ def _metrics(result: TrainResult, data: TrainingData) -> dict[str, float]:
         "n_items": float(data.catalogue.n_items),
         "n_users": float(data.histories.n_users),
         "n_likes": float(data.histories.is_positive.sum()),
+        "n_parts_out_of_budget": float(len(_out_of_budget(result))),
     }
     for row in result.validation:
         start = "validation " if row["part"] == "blend" else f"{row['part']}/"
@@ -187,3 +195,8 @@ def _metrics(result: TrainResult, data: TrainingData) -> dict[str, float]:
             numbers.pop("weight", None)
         metrics |= {f"{start}{name}": float(value) for name, value in numbers.items()}
     return metrics
+
+
+def _out_of_budget(result: TrainResult) -> list[str]:
+    """Parts whose search the budget ended: another machine may find other options for them."""
+    return [trial["part"] for trial in result.trials if trial["ended_by"] == "budget"]
