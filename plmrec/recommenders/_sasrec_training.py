@@ -30,8 +30,8 @@ class Lesson:
     """What is learnt from.
 
     Attributes:
-        read: Histories over the known items only; below 0 or at 0 weighs what was not liked.
-        wanted: (n,), True where an entry is to be predicted from those before it.
+        read: Histories over the known items only.
+        wanted: (n,), True where an entry is to be predicted; never the first of a row.
         texts: float32 (n_items, d), see ``read_texts``; d is 0 without texts.
     """
 
@@ -69,7 +69,10 @@ class Holdout:
 
 
 class ItemTable(nn.Module):
-    """Vectors of items: one learnt per item, one projected from its text, or the sum of both."""
+    """Vectors of items: one learnt per item, one projected from its text, or the sum of both.
+
+    Without texts there are the learnt ones only.
+    """
 
     def __init__(self, lesson: Lesson, options: Options) -> None:
         super().__init__()
@@ -78,24 +81,24 @@ class ItemTable(nn.Module):
         self.texts = torch.from_numpy(lesson.texts)
         self.ids: nn.Embedding | None = None
         self.projection: Projection | None = None
-        if options.items != "text":
-            self.ids = nn.Embedding(n_items, options.width)
-            nn.init.normal_(self.ids.weight, std=1.0 / options.width)
         if options.items != "id" and d:
             self.projection = Projection(d, options.hidden, options.width)
             nn.init.normal_(self.projection.outer.weight, std=1.0 / options.width)
+        if options.items != "text" or self.projection is None:
+            self.ids = nn.Embedding(n_items, options.width)
+            nn.init.normal_(self.ids.weight, std=1.0 / options.width)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Vectors of some items, float32 (n, width); zeros where there is nothing to read."""
-        if self.projection is None:
-            return self.ids(rows) if self.ids is not None else torch.zeros(len(rows), 1)
-        projected: Tensor = self.projection(self.texts[rows])
-        if self.ids is None:
-            return projected
-        learnt: Tensor = self.ids(rows)
-        if self.training and self.id_dropout:
-            learnt = learnt * (torch.rand(len(rows), 1) >= self.id_dropout)
-        return projected + learnt
+        """Vectors of some items, float32 (n, width)."""
+        parts: list[Tensor] = []
+        if self.projection is not None:
+            parts.append(self.projection(self.texts[rows]))
+        if self.ids is not None:
+            learnt = self.ids(rows)
+            if parts and self.training and self.id_dropout:
+                learnt = learnt * (torch.rand(len(rows), 1) >= self.id_dropout)
+            parts.append(learnt)
+        return torch.stack(parts).sum(dim=0)
 
 
 class Learner(nn.Module):
@@ -194,14 +197,13 @@ def hold_out(lesson: Lesson, n_users: int, rng: np.random.Generator) -> tuple[Le
 
     Args:
         lesson: Everything.
-        n_users: Users to draw, at most half of those who did something before their last entry.
+        n_users: Users to draw, at most half of those with a wanted entry.
         rng: Of the draw.
     """
     read = lesson.read
     places = np.flatnonzero(lesson.wanted)
     users = read.users[places]
     last = places[np.append(users[1:] != users[:-1], True)] if len(places) else places
-    last = last[last > read.indptr[read.users[last]]]
     last = np.sort(rng.permutation(last)[: min(n_users, len(last) // 2)])
     rows = read.users[last]
     limits = np.full(read.n_users, len(read.items))

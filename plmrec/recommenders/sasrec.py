@@ -134,20 +134,24 @@ class SasRec:
         from plmrec.recommenders._torch import weights_of
 
         options, catalogue = self.options, data.catalogue
-        read = self._read(data.histories)
         mean = mean_text(catalogue) if options.items != "id" else np.zeros(0, dtype=np.float32)
         texts = read_texts(catalogue, mean)
+        read = self._read(data.histories)
         known = np.bincount(read.items, minlength=catalogue.n_items) > 0
         if options.items == "text":
             known &= np.any(texts != 0, axis=1)
         read = _renumber(read, known)
-        wanted = read.is_positive | (options.predicts == "seen")
+        is_later = np.diff(read.users, prepend=-1) == 0
+        wanted = is_later & (read.is_positive | (options.predicts == "seen"))
+        if not wanted.any():
+            self.learnt = _nothing(catalogue, options)
+            return
         learner = train(Lesson(read=read, wanted=wanted, texts=texts[known]), options)
         weights = weights_of(learner.reader, "reader.")
-        items = np.zeros((catalogue.n_items, options.width), dtype=np.float32)
-        items[known] = learner.vectors()
         if learner.table.projection is not None:
             weights |= weights_of(learner.table.projection, "text.")
+        items = np.zeros((catalogue.n_items, options.width), dtype=np.float32)
+        items[known] = learner.vectors()
         self.learnt = _with_texts(
             Learnt(items=items, known=known, mean=mean, weights=weights, reader=learner.reader),
             catalogue,
@@ -224,6 +228,22 @@ class SasRec:
             weights={name: array for name, array in arrays.items() if "." in name},
             reader=reader,
         )
+
+
+def _nothing(catalogue: Catalogue, options: Options) -> Learnt:
+    """What is learnt where no history has an entry to predict: no item has a vector."""
+    from plmrec.recommenders._sasrec_training import build_reader
+    from plmrec.recommenders._torch import seeded, weights_of
+
+    with seeded(options.seed):
+        reader = build_reader(options)
+    return Learnt(
+        items=np.zeros((catalogue.n_items, options.width), dtype=np.float32),
+        known=np.zeros(catalogue.n_items, dtype=np.bool_),
+        mean=np.zeros(0, dtype=np.float32),
+        weights=weights_of(reader, "reader."),
+        reader=reader,
+    )
 
 
 def _renumber(read: Histories, known: Bools) -> Histories:

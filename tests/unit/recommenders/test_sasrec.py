@@ -126,9 +126,10 @@ def test_holds_out_the_last_wanted_entry_and_what_came_after():
     rows = [[(0, 1.0, 1.0), (1, 1.0, 2.0), (2, -1.0, 3.0)], [(3, 1.0, 1.0)], [(4, -1.0, 1.0)]]
     rows += [[(5, 1.0, 1.0), (6, 0.0, 2.0), (7, 1.0, 3.0)]]
     read = make_histories(rows, 8)
-    lesson = Lesson(read=read, wanted=read.is_positive, texts=np.zeros((8, 0), np.float32))
+    wanted = np.array([0, 1, 0, 0, 0, 0, 0, 1], dtype=bool)  # likes that something came before
+    lesson = Lesson(read=read, wanted=wanted, texts=np.zeros((8, 0), np.float32))
     rest, holdout = hold_out(lesson, 1, np.random.default_rng(0))
-    held = {0: (1, [0]), 3: (7, [5, 6])}  # only these users did something before their last like
+    held = {0: (1, [0]), 3: (7, [5, 6])}
     (row,) = (u for u in held if rest.read.indptr[u + 1] - rest.read.indptr[u] == len(held[u][1]))
     target, before = held[row]
     assert holdout.targets.tolist() == [target]
@@ -229,6 +230,12 @@ def test_by_text_a_new_item_of_a_known_text_scores_like_the_known_one(tastes: Tr
     scores = model.with_catalogue(old, new).score(moved)[0]
     assert scores[0] == pytest.approx(scores[40 - 5], abs=1e-5)
     assert scores[-1] == scores.min()
+
+
+def test_where_nothing_can_be_predicted_all_items_stand_alike(tastes: TrainingData):
+    firsts = tastes.histories.keep(np.diff(tastes.histories.users, prepend=-1) != 0)
+    model = fitted(tastes.with_histories(firsts))
+    assert not model.score(tastes.histories).any()
 
 
 def test_text_alone_without_vectors_gives_zeros(cycle: TrainingData):
