@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from plmrec.errors import ShapeError
 from plmrec.histories import Catalogue
+from plmrec.recommenders._texts import mean_text, read_texts
 from plmrec.recommenders.base import moved_places
 from plmrec.types import FloatMatrix
 
@@ -20,11 +21,8 @@ _SMALL = 1e-6
 class CentredTexts:
     """Centred unit vectors of a catalogue's items.
 
-    The mean is that of the catalogue at the time of fitting, so that items keep their vectors when
-    others come or go.
-
     Attributes:
-        mean: float32 (d,), what all texts share.
+        mean: float32 (d,), what all texts shared when they were fitted; d is 1 without texts.
         rows: float32 (n_items, d), unit rows; zeros for items without text.
     """
 
@@ -33,14 +31,12 @@ class CentredTexts:
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> CentredTexts:
-        """Centre a catalogue's vectors; width 1 and zeros when there is no encoder."""
-        vectors = catalogue.vectors
-        if vectors is None:
-            vectors = np.zeros((catalogue.n_items, 1), dtype=np.float32)
-        there = np.any(vectors != 0, axis=1)
-        total = vectors[there].sum(axis=0, dtype=np.float64)
-        mean = (total / max(int(there.sum()), 1)).astype(np.float32)
-        return cls(mean=mean, rows=_centred(vectors, mean))
+        """Centre a catalogue's vectors."""
+        mean = mean_text(catalogue)
+        if not len(mean):
+            nothing = np.zeros((catalogue.n_items, 1), dtype=np.float32)
+            return cls(mean=np.zeros(1, dtype=np.float32), rows=nothing)
+        return cls(mean=mean, rows=read_texts(catalogue, mean))
 
     def over(self, old: Catalogue, new: Catalogue) -> CentredTexts:
         """The texts of another catalogue, seen from the same middle.
@@ -53,19 +49,11 @@ class CentredTexts:
                 raise ShapeError(
                     f"texts: expected vectors of width {len(self.mean)}, got {new.vectors.shape[1]}"
                 )
-            return replace(self, rows=_centred(new.vectors, self.mean))
+            return replace(self, rows=read_texts(new, self.mean))
         rows = np.zeros((new.n_items, self.rows.shape[1]), dtype=np.float32)
         places = moved_places(old, new)
         rows[places[places >= 0]] = self.rows[places >= 0]
         return replace(self, rows=rows)
-
-
-def _centred(vectors: FloatMatrix, mean: FloatMatrix) -> FloatMatrix:
-    """Unit rows of ``vectors - mean``; rows of zeros stay zero."""
-    there = np.any(vectors != 0, axis=1)
-    moved = np.where(there[:, None], vectors - mean, 0.0).astype(np.float32)
-    norms = np.linalg.norm(moved, axis=1, keepdims=True)
-    return np.asarray(moved / np.maximum(norms, _SMALL), dtype=np.float32)
 
 
 def unit_rows(rows: npt.NDArray[np.floating[Any]]) -> FloatMatrix:

@@ -9,8 +9,8 @@ from plmrec.histories import Catalogue, Ints, TrainingData
 from plmrec.params import Section
 from plmrec.recommenders._item_to_item import ItemToItem, keep_strongest, reading
 from plmrec.recommenders._linear import LinearRecommender
+from plmrec.recommenders._texts import mean_text, read_texts
 from plmrec.recommenders._weights import Reads, evidence
-from plmrec.recommenders.content import centre
 from plmrec.recommenders.ease import solve_ease
 from plmrec.types import FloatMatrix
 
@@ -49,21 +49,18 @@ class Options(Section):
     )
 
 
-def text_columns(vectors: FloatMatrix | None, n_items: int, n_dims: int) -> FloatMatrix:
+def text_columns(catalogue: Catalogue, n_dims: int) -> FloatMatrix:
     """Texts by their strongest common directions.
 
     Args:
-        vectors: float32 (n_items, d), unit rows or zeros; None when there is no encoder.
-        n_items: Size of the catalogue.
+        catalogue: n_items items.
         n_dims: Directions at most.
 
     Returns:
         float32 (n_items, <= n_dims): the centred vectors seen from the directions of largest
         variance, rows of length 1, or zeros without text.
     """
-    if vectors is None or not vectors.any():
-        return np.zeros((n_items, 0), dtype=np.float32)
-    centred = centre(vectors).astype(np.float64)
+    centred = read_texts(catalogue, mean_text(catalogue)).astype(np.float64)
     _, directions = np.linalg.eigh(centred.T @ centred)
     seen_from = centred @ directions[:, ::-1][:, :n_dims]
     norms = np.linalg.norm(seen_from, axis=1, keepdims=True)
@@ -88,7 +85,7 @@ def genre_columns(genres: tuple[tuple[str, ...], ...], n_items: int) -> FloatMat
 def features(catalogue: Catalogue, options: Options) -> FloatMatrix:
     """What is known of the items besides likes, weighed: float32 (n_items, n_features)."""
     n_items = catalogue.n_items
-    texts = text_columns(catalogue.vectors, n_items, options.text_dims)
+    texts = text_columns(catalogue, options.text_dims)
     genres = genre_columns(catalogue.genres, n_items)
     return np.concatenate(
         [np.sqrt(options.text_weight) * texts, np.sqrt(options.genre_weight) * genres],

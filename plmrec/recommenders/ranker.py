@@ -25,6 +25,7 @@ from plmrec.recommenders._ranker_inputs import (
     next_user_numbers,
     user_numbers,
 )
+from plmrec.recommenders._sequences import shuffle_ties
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State, moved_places
 from plmrec.types import FloatMatrix
 
@@ -128,7 +129,7 @@ class Ranker:
         """
         from plmrec.recommenders._ranker_training import predict, train
 
-        options, histories = self.options, data.histories
+        options, histories = self.options, in_any_order(data.histories, self.options.seed)
         texts = CentredTexts.of(data.catalogue)
         lesson, numbers, reported = _lesson(histories, texts.rows, options)
         net = train(lesson, options)
@@ -308,6 +309,22 @@ class Ranker:
         items = _item_part(model.counts, model.numbers)
         known = Known(users=users, items=items, texts=model.texts.rows)
         return score_items(model.net, histories, known, self.options.max_history)
+
+
+def in_any_order(histories: Histories, seed: int) -> Histories:
+    """The same histories with entries of one moment in random order.
+
+    They are sorted by their place in the catalogue, from which a sequence could be guessed.
+    """
+    order = shuffle_ties(histories, np.random.default_rng(seed))
+    shares = histories.watch_shares
+    return replace(
+        histories,
+        items=histories.items[order],
+        weights=histories.weights[order],
+        times=histories.times[order],
+        watch_shares=None if shares is None else shares[order],
+    )
 
 
 def _lesson(

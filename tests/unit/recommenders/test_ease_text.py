@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from plmrec.backends import build_backend
-from plmrec.histories import TrainingData
+from plmrec.histories import Catalogue, TrainingData
 from plmrec.recommenders import ease_text
-from plmrec.recommenders.content import centre
 from tests.support.tastes import make_data, make_histories
 
 GENRES = tuple((("drama",), ("drama", "war"), ("comedy",), ())[n % 4] for n in range(40))
@@ -16,6 +15,11 @@ GENRES = tuple((("drama",), ("drama", "war"), ("comedy",), ())[n % 4] for n in r
 
 def with_genres(data: TrainingData) -> TrainingData:
     return dataclasses.replace(data, catalogue=dataclasses.replace(data.catalogue, genres=GENRES))
+
+
+def centred(vectors: np.ndarray) -> np.ndarray:
+    moved = vectors - vectors.mean(axis=0)
+    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
 
 
 def ridge_without_own_column(rows: np.ndarray, l2: float) -> np.ndarray:
@@ -37,7 +41,7 @@ def test_weights_are_those_of_ridge_regressions_on_likes_with_features_stacked_b
     model.fit(data)
     likes = data.histories.positives().matrix().toarray()
     genres = ease_text.genre_columns(GENRES, 40)
-    stacked = np.vstack([likes, 2.0 * centre(data.catalogue.vectors).T, 3.0 * genres.T])
+    stacked = np.vstack([likes, 2.0 * centred(data.catalogue.vectors).T, 3.0 * genres.T])
     expected = ridge_without_own_column(stacked, 5.0)
     assert model.model.places.tolist() == list(range(40))
     np.testing.assert_allclose(model.model.matrix, expected, atol=1e-5)
@@ -65,11 +69,11 @@ def test_an_item_nobody_liked_is_scored_by_its_text():
 
 
 def test_texts_from_all_directions_keep_their_cosines():
-    vectors = make_data().catalogue.vectors
-    found = ease_text.text_columns(vectors, 40, 8)
-    np.testing.assert_allclose(found @ found.T, centre(vectors) @ centre(vectors).T, atol=1e-5)
-    assert ease_text.text_columns(vectors, 40, 3).shape == (40, 3)
-    assert ease_text.text_columns(None, 40, 3).shape == (40, 0)
+    catalogue = make_data().catalogue
+    found, expected = ease_text.text_columns(catalogue, 8), centred(catalogue.vectors)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-5)
+    assert ease_text.text_columns(catalogue, 3).shape == (40, 3)
+    assert ease_text.text_columns(Catalogue(item_ids=("a", "b")), 3).shape == (2, 0)
 
 
 def test_rare_genres_weigh_more():

@@ -10,6 +10,7 @@ from plmrec.backends import build_backend
 from plmrec.errors import ParamsError, PermanentError
 from plmrec.histories import Catalogue, Histories, TrainingData
 from plmrec.metrics.probabilities import area_under_curve
+from plmrec.recommenders.ranker import in_any_order
 from tests.support.tastes import make_data, make_histories
 
 SMALL = {
@@ -182,6 +183,19 @@ def test_a_new_item_is_read_like_one_that_nobody_met(data: TrainingData):
 def test_a_user_of_whom_nothing_is_known_is_scored_by_counts_and_texts(model: Any):
     nobody = Histories.empty(("a",), 40)
     assert np.ptp(model.probabilities(nobody)) > 0.01
+
+
+def test_entries_of_one_moment_are_learnt_in_no_order():
+    rows = [[(item, 1.0 if item < 5 else -1.0, float(item // 10)) for item in range(20)]]
+    histories = make_histories(rows * 2, 20)
+    histories = dataclasses.replace(histories, watch_shares=histories.items / 20)
+    found = in_any_order(histories, 3)
+    assert (np.diff(found.items[:10]) < 0).any()
+    for user in (slice(0, 20), slice(20, 40)):
+        assert sorted(found.items[user].tolist()) == list(range(20))
+    np.testing.assert_array_equal(found.times, histories.times)
+    np.testing.assert_array_equal(found.is_positive, found.items < 5)
+    np.testing.assert_array_equal(found.watch_shares, found.items / 20)
 
 
 def test_likes_must_be_among_the_tasks():
