@@ -46,7 +46,10 @@ class Catalogue:
             text; None when there is no encoder.
         published_at: float64 (n_items,), seconds since 1970; nan when unknown.
         duration_s: float64 (n_items,), seconds; nan when unknown.
-        genres: Genres of each item, n_items tuples.
+        genres: Genres of each item, n_items tuples; empty when none is known.
+        creators: Who made each item, likewise.
+        cast: Who appears in each item, likewise.
+        titles: Title of each item, n_items texts; empty when none is known.
 
     Raises:
         ShapeError: A column does not have one row per item.
@@ -57,10 +60,14 @@ class Catalogue:
     published_at: Floats | None = None
     duration_s: Floats | None = None
     genres: tuple[tuple[str, ...], ...] = ()
+    creators: tuple[tuple[str, ...], ...] = ()
+    cast: tuple[tuple[str, ...], ...] = ()
+    titles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        columns = (self.vectors, self.published_at, self.duration_s, self.genres or None)
-        for column in columns:
+        arrays = (self.vectors, self.published_at, self.duration_s)
+        texts = (self.genres or None, self.creators or None, self.cast or None, self.titles or None)
+        for column in (*arrays, *texts):
             if column is not None and len(column) != len(self.item_ids):
                 raise ShapeError(
                     f"catalogue: expected {len(self.item_ids)} rows, got {len(column)}"
@@ -77,7 +84,9 @@ class Catalogue:
 
     def digest(self) -> str:
         """Identity of ids, vectors and features."""
-        parts: list[object] = [list(self.item_ids), [list(names) for names in self.genres]]
+        labels = (self.genres, self.creators, self.cast)
+        parts: list[object] = [list(self.item_ids), list(self.titles)]
+        parts += [[list(names) for names in each] for each in labels]
         columns = (self.vectors, self.published_at, self.duration_s)
         return _digest(parts + [column for column in columns if column is not None])
 

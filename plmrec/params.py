@@ -220,16 +220,24 @@ class TrainingParams(Section):
     validation_share: Fraction = Field(
         default=0.2, description="share of the dated interactions that a split by time holds out"
     )
-    time_share: Fraction = Field(
-        default=0.35,
-        description="share of the evidence for the weights that comes from a split by time, the "
-        "rest from validation; more serves users who come back after long, less those still here",
+    windows: int = Field(
+        default=4,
+        ge=0,
+        le=8,
+        description="moments of the past before which the parts are fitted again, to learn their "
+        "weights also from what users did after it; fewer where one shows enough users",
+    )
+    window_weight: float = Field(
+        default=0.25,
+        ge=0,
+        description="how much a user of such a window counts, against 1 for one of validation; "
+        "more serves users who come back after long, less those still here",
     )
     validation_users: int = Field(
         default=2000, ge=1, description="users drawn to judge a setting by"
     )
-    weight_targets: int = Field(
-        default=4000, ge=1, description="held-out likes drawn to fit the weights of the parts"
+    weight_users: int = Field(
+        default=2000, ge=1, description="users drawn from each split to fit the weights by"
     )
     weight_l2: float = Field(
         default=10.0, ge=0, description="pull of the weights towards equal ones"

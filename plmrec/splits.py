@@ -92,6 +92,28 @@ def split_by_time(histories: Histories, *, share: float) -> Split:
     return checked(split)
 
 
+def split_window(histories: Histories, *, start: float, stop: float) -> Split:
+    """Hold out the likes of a stretch of the past; what came after it is left out altogether.
+
+    The future is kept out as in ``split_by_time``.
+
+    Args:
+        histories: Whole histories.
+        start: Share of the dated entries before the stretch, in (0, 1).
+        stop: Share of them before its end.
+    """
+    dated = histories.times[np.isfinite(histories.times)]
+    if not dated.size:
+        nothing = histories.keep(np.zeros(len(histories.items), dtype=np.bool_))
+        return Split(kind="time", train=histories, heldout=nothing, excluded=histories)
+    cut, end = np.quantile(dated, [start, min(stop, 1.0)], method="lower")
+    before = ~(histories.times > cut)
+    within = (histories.times > cut) & (histories.times <= end) & histories.is_positive
+    train = histories.keep(before)
+    heldout = histories.keep(within)
+    return checked(Split(kind="time", train=train, heldout=heldout, excluded=train, cut=float(cut)))
+
+
 def split_last(histories: Histories) -> Split:
     """Hold out each user's last liked item, and drop what the user did after it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -70,31 +70,12 @@ def rank_items(release: LoadedRelease, histories: Histories, k: int) -> Lists:
         is_personal=np.array([name not in common for name in parts], dtype=np.bool_),
         is_fallback=np.diff(histories.positives().indptr) == 0,
     )
-    if release.catalogue.n_items:
-        _rank_by_taste(release, histories, lists, np.flatnonzero(~lists.is_fallback))
-        _rank_by_fallback(release, histories, lists, np.flatnonzero(lists.is_fallback))
-    return lists
-
-
-def _rank_by_taste(release: LoadedRelease, histories: Histories, lists: Lists, rows: Ints) -> None:
-    """Fill the lists of users who liked something."""
-    if not rows.size:
-        return
-    some = histories.take(rows)
-    _, added = release.blend.score_parts(some)
+    if not release.catalogue.n_items or not histories.n_users:
+        return lists
+    _, added = release.blend.score_parts(histories)
     scores = np.asarray(np.sum(added, axis=0, dtype=np.float32))
-    items, best = top_k(scores, some.seen(), lists.items.shape[1])
-    lists.items[rows], lists.scores[rows] = items, best
+    items, best = top_k(scores, histories.seen(), k)
     there = np.maximum(items, 0)  # NO_ITEM reads the first item's, which nobody looks at
-    lists.added[:, rows] = np.take_along_axis(added, there[None], axis=2)
-
-
-def _rank_by_fallback(
-    release: LoadedRelease, histories: Histories, lists: Lists, rows: Ints
-) -> None:
-    """Fill the lists of users who liked nothing yet."""
-    if not rows.size:
-        return
-    some = histories.take(rows)
-    scores = release.fallback.score(some)
-    lists.items[rows], lists.scores[rows] = top_k(scores, some.seen(), lists.items.shape[1])
+    return replace(
+        lists, items=items, scores=best, added=np.take_along_axis(added, there[None], axis=2)
+    )

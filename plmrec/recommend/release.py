@@ -13,11 +13,10 @@ from plmrec.backends import build_backend
 from plmrec.errors import DataContractError
 from plmrec.histories import Catalogue
 from plmrec.recommend.reasons import PartKinds
-from plmrec.recommenders.base import Recommender
 from plmrec.recommenders.blend import Blend
 
 BACKEND: Final = "blend"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -39,19 +38,12 @@ class LoadedRelease:
     now: float
 
     @property
-    def fallback(self) -> Recommender:
-        """What answers users who liked nothing yet."""
-        return cast("Recommender", self.blend.parts[self.blend.options.fallback])
-
-    @property
     def kinds(self) -> PartKinds:
-        """Which of its parts read text, and which do not look at the user."""
-        backends = {name: part.backend for name, part in self.blend.options.parts.items()}
+        """Which of its parts compare what items say, and which do not look at the user."""
+        parts = self.blend.options.parts
         return PartKinds(
-            reads_text=frozenset(n for n, backend in backends.items() if backend == "content"),
-            same_for_all=frozenset(
-                n for n, backend in backends.items() if backend.endswith("popularity")
-            ),
+            reads_text=frozenset(n for n, part in parts.items() if part.backend == "content"),
+            same_for_all=frozenset(n for n, part in parts.items() if not part.is_personal),
         )
 
     def over(self, catalogue: Catalogue) -> LoadedRelease:

@@ -1,4 +1,4 @@
-"""Scores carried to items nobody liked, from the items whose texts are nearest."""
+"""Scores carried to items nobody liked, from the liked items most like them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from plmrec.histories import Bools, Catalogue, Histories, Ints
 from plmrec.recommenders._item_to_item import empty_matrix
+from plmrec.recommenders._likeness import Likeness
 from plmrec.recommenders.base import Arrays, moved_places
-from plmrec.recommenders.content import nearest_texts
 from plmrec.types import FloatMatrix
 
 
@@ -26,31 +26,33 @@ class Carry:
 
     Attributes:
         liked: (n_items,), True for items anyone liked.
-        weights: float32 CSR (n_items, n_cold); column c averages the nearest liked texts of the
-            c-th item that nobody liked, by cosine; empty for an item without text.
+        weights: float32 CSR (n_items, n_cold); column c averages the liked items most like the
+            c-th item that nobody liked; empty for an item of which nothing is known.
     """
 
     liked: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     weights: sp.csr_matrix = field(default_factory=lambda: empty_matrix(0, 0))
 
     @classmethod
-    def between(cls, catalogue: Catalogue, liked: Bools, n_neighbours: int) -> Carry:
-        """Find the nearest liked texts of every item nobody liked.
+    def between(
+        cls, catalogue: Catalogue, likeness: Likeness, liked: Bools, n_neighbours: int
+    ) -> Carry:
+        """Find the liked items most like every item nobody liked.
 
         Args:
             catalogue: The items.
+            likeness: What counts as alike.
             liked: (n_items,), True for items anyone liked.
-            n_neighbours: Texts per item at most; only those with a centred cosine above 0 count.
+            n_neighbours: Liked items per item at most.
         """
-        nearest = nearest_texts(
-            catalogue.vectors,
+        nearest = likeness.nearest(
+            catalogue,
             queries=np.flatnonzero(~liked),
             among=np.flatnonzero(liked),
             n_neighbours=n_neighbours,
-            n_items=catalogue.n_items,
         )
         total = np.asarray(nearest.sum(axis=0)).ravel()
-        nearest.data /= np.maximum(total[nearest.indices], 1e-6).astype(np.float32)
+        nearest.data /= np.maximum(total[nearest.indices], 1e-9).astype(np.float32)
         return cls(liked=liked, weights=nearest)
 
     @property
@@ -59,11 +61,11 @@ class Carry:
         return np.flatnonzero(~self.liked)
 
     def fill(self, scores: FloatMatrix, share: float) -> FloatMatrix:
-        """Give items nobody liked a share of the mean score of their nearest texts.
+        """Give items nobody liked a share of the mean score of the liked items like them.
 
         Args:
             scores: float32 (n_users, n_items); overwritten.
-            share: Of the mean that is given; an item without near texts gets 0.
+            share: Of the mean that is given; an item without any gets 0.
 
         Returns:
             ``scores``.
@@ -78,12 +80,12 @@ class Carry:
         order = np.argsort(-found.data, kind="stable")
         return found.row[order].astype(np.int64), found.data[order]
 
-    def over(self, old: Catalogue, new: Catalogue, n_neighbours: int) -> Carry:
+    def over(self, old: Catalogue, new: Catalogue, likeness: Likeness, n_neighbours: int) -> Carry:
         """The same between the items of another catalogue, where new ones are liked by nobody."""
         places = moved_places(old, new)
         liked = np.zeros(new.n_items, dtype=np.bool_)
         liked[places[(places >= 0) & self.liked]] = True
-        return Carry.between(new, liked, n_neighbours)
+        return Carry.between(new, likeness, liked, n_neighbours)
 
     def state(self) -> Arrays:
         """Arrays ``liked`` and ``carry.*`` for a recommender's state."""

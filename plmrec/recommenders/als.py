@@ -73,6 +73,16 @@ class Als:
         else:
             self.factors = np.zeros((0, width), dtype=np.float32)
 
+    def factors_of(self, items: Ints) -> FloatMatrix:
+        """Unit factors of some items, float32 (n, f); zeros for items it does not know."""
+        if self.factors is None or self.places is None:
+            raise PermanentError("als: expected a fitted recommender", hint="Call fit first")
+        row_of = np.full(self.n_items, -1, dtype=np.int64)
+        row_of[self.places[self.places >= 0]] = np.flatnonzero(self.places >= 0)
+        found = np.where((row_of[items] >= 0)[:, None], self.factors[row_of[items]], 0.0)
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        return np.asarray(found / np.maximum(lengths, 1e-9), dtype=np.float32)
+
     def _solve(self, histories: Histories) -> tuple[FloatMatrix, FloatMatrix, Histories]:
         """Left sides (n_users, f, f) and right sides (n_users, f) per user, and what was read."""
         if self.factors is None or self.places is None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-import scipy.sparse as sp
+import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
-from plmrec.backends import build_backend
+from plmrec.backends import build_backend, load_backend
 from plmrec.errors import PermanentError
-from plmrec.histories import Bools, Catalogue, Histories, TrainingData
+from plmrec.histories import Bools, Catalogue, Histories, Ints, TrainingData
 from plmrec.params import Fraction, Section
-from plmrec.recommenders._item_to_item import empty_matrix
+from plmrec.recommenders._carry import liked_items
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State, moved_places
-from plmrec.recommenders.content import nearest_texts
 from plmrec.types import FloatMatrix
+
+_DAY_S: Final = 86_400.0
+
+Context: TypeAlias = Literal["recent", "away", "new", "cold"]
+CONTEXTS: Final[tuple[Context, ...]] = get_args(Context)
+USER_CONTEXTS: Final[tuple[Context, ...]] = ("recent", "away", "new")
 
 
 class Part(Section):
@@ -25,11 +31,26 @@ class Part(Section):
     backend: str = Field(description="name of a file in plmrec/recommenders")
     options: dict[str, JsonValue] = Field(default_factory=dict)
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether it looks at what the user liked."""
+        return not self.backend.endswith("popularity")
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it knows items nobody liked by what is written about them.
+
+        A backend says so with an attribute ``reads_text`` of its ``Options``.
+        """
+        options = load_backend("recommenders", self.backend).Options
+        return bool(getattr(options.model_validate(self.options), "reads_text", False))
+
 
 _SEEN: Final[dict[str, JsonValue]] = {"reads": "seen"}
 _PARTS: Final = {
     "popularity": Part(backend="popularity"),
     "recent_popularity": Part(backend="recent_popularity"),
+    "week": Part(backend="recent_popularity", options={"half_life_days": 7.0}),
     "trend": Part(backend="recent_popularity", options={"anchor": "user", "half_life_days": 14.0}),
     "ease": Part(backend="ease"),
     "ease_seen": Part(backend="ease", options=_SEEN),
@@ -37,7 +58,7 @@ _PARTS: Final = {
     "item_knn_seen": Part(backend="item_knn", options=_SEEN),
     "markov": Part(backend="markov"),
     "markov_seen": Part(backend="markov", options={**_SEEN, "last_items": 20, "decay_items": 9.0}),
-    "als": Part(backend="als"),
+    "als": Part(backend="carried"),
     "als_seen": Part(backend="als", options=_SEEN),
     "content": Part(backend="content"),
 }
@@ -47,31 +68,45 @@ class Options(Section):
     """Options of this backend."""
 
     parts: dict[str, Part] = Field(default=_PARTS, description="name of each part, and what it is")
-    weights: dict[str, float] = Field(
+    weights: dict[Context, dict[str, float]] = Field(
         default_factory=dict,
-        description="weight of each part; a part without one weighs 1, or 0 when others have one",
+        description="weights of the parts for users who were active lately (recent) or long ago "
+        "(away), for users who liked nothing yet (new), and for items nobody liked yet (cold); a "
+        "part left out weighs 0; a context left out has equal weights, of what can tell at all",
     )
-    fallback: str = Field(
-        default="recent_popularity", description="the part that answers for users who liked nothing"
+    away_days: float | None = Field(
+        default=None,
+        ge=0,
+        description="days without a sign of a user that make them away; null: no one is",
     )
     cold_share: Fraction = Field(
-        default=0.5,
-        description="share of its nearest texts' scores that an item nobody liked is given",
+        default=0.5, description="what scores of items nobody liked are multiplied with"
     )
-    cold_neighbours: int = Field(default=50, ge=1, description="nearest texts of such an item")
 
     @model_validator(mode="after")
     def _names_agree(self) -> Options:
-        if self.fallback not in self.parts:
-            raise ValueError(f"fallback: expected one of {list(self.parts)}, got {self.fallback!r}")
-        unknown = sorted(set(self.weights) - set(self.parts))
-        if unknown:
-            raise ValueError(f"weights: expected names of parts, got {unknown}")
+        if not self.parts:
+            raise ValueError("parts: expected one at least")
+        for context, weights in self.weights.items():
+            unknown = sorted(set(weights) - set(self.parts))
+            if unknown:
+                raise ValueError(f"weights.{context}: expected names of parts, got {unknown}")
         return self
 
-    def weight(self, part: str) -> float:
-        """Weight of a part."""
-        return self.weights.get(part, 0.0 if self.weights else 1.0)
+    @property
+    def reads_text(self) -> bool:
+        """Whether any part knows items nobody liked."""
+        return any(part.reads_text for part in self.parts.values())
+
+    def weight(self, part: str, context: Context) -> float:
+        """Weight of a part in a context."""
+        if context in self.weights:
+            return self.weights[context].get(part, 0.0)
+        if context == "cold":
+            return float(self.parts[part].reads_text)
+        if context == "new" and any(not each.is_personal for each in self.parts.values()):
+            return float(not self.parts[part].is_personal)
+        return 1.0
 
 
 def standardise(scores: FloatMatrix, histories: Histories) -> FloatMatrix:
@@ -106,18 +141,21 @@ def standardise(scores: FloatMatrix, histories: Histories) -> FloatMatrix:
 class Blend:
     """Several recommenders as one; its options, weights included, are the whole recipe.
 
+    The weights depend on who asks: what was in fashion this week matters to a user who was here
+    yesterday, the own taste to one who is back after months. Items nobody liked are scored by the
+    parts that read texts alone.
+
     Attributes:
         options: Parts and weights.
         parts: The fitted parts by name.
         liked: (n_items,), True for items anyone liked.
-        carry: float32 CSR (n_items, n_cold); column c averages the nearest texts of the c-th item
-            that nobody liked.
+        now: The clock of the data it was fitted on, seconds since 1970.
     """
 
     options: Options
     parts: dict[str, Any] = field(default_factory=dict)
     liked: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    carry: sp.csr_matrix = field(default_factory=lambda: empty_matrix(0, 0))
+    now: float = 0.0
 
     def fit(self, data: TrainingData) -> None:
         """Fit every part; see Recommender.fit."""
@@ -128,10 +166,18 @@ class Blend:
 
     def adopt(self, parts: dict[str, Any], data: TrainingData) -> None:
         """Take over parts already fitted on ``data``; the rest of ``fit``."""
-        self.parts = parts
-        counts = np.bincount(data.histories.positives().items, minlength=data.catalogue.n_items)
-        self.liked = counts > 0
-        self.carry = _nearest_liked(data.catalogue, self.liked, self.options.cold_neighbours)
+        self.parts, self.now = parts, data.now
+        self.liked = liked_items(data.histories)
+
+    def contexts(self, histories: Histories) -> npt.NDArray[np.int8]:
+        """Context of each user, int8 (n_users,), places in ``USER_CONTEXTS``."""
+        likes = np.diff(histories.positives().indptr)
+        found = np.zeros(histories.n_users, dtype=np.int8)
+        if self.options.away_days is not None:
+            gone = self.now - histories.last_times() > self.options.away_days * _DAY_S
+            found[gone] = USER_CONTEXTS.index("away")
+        found[likes == 0] = USER_CONTEXTS.index("new")
+        return found
 
     def part_scores(self, name: str, histories: Histories) -> FloatMatrix:
         """Standardised scores of one part, float32 (n_users, n_items).
@@ -141,37 +187,52 @@ class Blend:
         """
         if name not in self.parts:
             raise PermanentError(f"blend: expected a fitted part, got {name!r}", hint="Call fit")
-        scores: FloatMatrix = self.parts[name].score(histories)
-        if self.options.parts[name].backend != "content":
-            cold = np.flatnonzero(~self.liked)
-            borrowed = (self.carry.T @ scores.T).T if len(cold) else scores[:, cold]
-            scores[:, cold] = self.options.cold_share * borrowed
-        return standardise(scores, histories)
+        return standardise(self.parts[name].score(histories), histories)
 
     def score_parts(self, histories: Histories) -> tuple[tuple[str, ...], FloatMatrix]:
         """What each part adds to each score.
 
         Returns:
             The names of the parts, and float32 (n_parts, n_users, n_items); the sum over parts is
-            the score. Only the fallback adds something for users who liked nothing.
+            the score.
         """
         names = tuple(self.options.parts)
-        added = np.empty((len(names), histories.n_users, histories.n_items), dtype=np.float32)
-        is_new = np.diff(histories.positives().indptr) == 0
-        for row, name in enumerate(names):
-            weight = self.options.weight(name)
-            if weight == 0.0 and name != self.options.fallback:
-                added[row] = 0.0
-                continue
-            scores = self.part_scores(name, histories)
-            alone = 1.0 if name == self.options.fallback else 0.0
-            np.multiply(scores, np.where(is_new, alone, weight)[:, None], out=added[row])
+        shape = (len(names), histories.n_users, histories.n_items)
+        added = np.zeros(shape, dtype=np.float32)
+        for row, (_, users, scores) in enumerate(self._weighted(histories)):
+            if len(users):
+                added[row, users] = scores
         return names, added
 
     def score(self, histories: Histories) -> FloatMatrix:
         """See Recommender.score."""
-        added = self.score_parts(histories)[1]
-        return np.asarray(np.sum(added, axis=0), dtype=np.float32)
+        total = np.zeros((histories.n_users, histories.n_items), dtype=np.float32)
+        for _, users, scores in self._weighted(histories):
+            if len(users) == histories.n_users:
+                total += scores
+            elif len(users):
+                total[users] += scores
+        return total
+
+    def _weighted(self, histories: Histories) -> Iterator[tuple[str, Ints, FloatMatrix]]:
+        """Part by part: its name, the users it speaks to, and what it adds to their scores."""
+        options, contexts = self.options, self.contexts(histories)
+        cold, is_new = np.flatnonzero(~self.liked), contexts == USER_CONTEXTS.index("new")
+        for name in options.parts:
+            by_context = [options.weight(name, context) for context in USER_CONTEXTS]
+            weights = np.array(by_context, dtype=np.float32)[contexts]
+            on_cold = options.cold_share * options.weight(name, "cold") if len(cold) else 0.0
+            users = np.flatnonzero((weights != 0) | (~is_new & (on_cold != 0)))
+            if not len(users):
+                yield name, users, np.zeros((0, histories.n_items), dtype=np.float32)
+                continue
+            told = histories if len(users) == histories.n_users else histories.take(users)
+            scores = self.part_scores(name, told)
+            known = ~is_new[users, None]
+            new_items = np.where(known, on_cold, weights[users, None]) * scores[:, cold]
+            scores *= weights[users, None]
+            scores[:, cold] = new_items
+            yield name, users, scores
 
     def explain(self, history: Histories, item: int) -> tuple[Contribution, ...]:
         """See Recommender.explain."""
@@ -188,26 +249,17 @@ class Blend:
         places = moved_places(old, new)
         liked = np.zeros(new.n_items, dtype=np.bool_)
         liked[places[(places >= 0) & self.liked]] = True
-        return replace(
-            self,
-            parts={name: part.with_catalogue(old, new) for name, part in self.parts.items()},
-            liked=liked,
-            carry=_nearest_liked(new, liked, self.options.cold_neighbours),
-        )
+        parts = {name: part.with_catalogue(old, new) for name, part in self.parts.items()}
+        return replace(self, parts=parts, liked=liked)
 
     def state(self) -> State:
         """See Recommender.state."""
-        arrays: Arrays = {
-            "liked": self.liked,
-            "carry.data": self.carry.data,
-            "carry.indices": self.carry.indices.astype(np.int32),
-            "carry.indptr": self.carry.indptr.astype(np.int64),
-        }
+        arrays: Arrays = {"liked": self.liked}
         values: dict[str, Any] = {}
         for name, part in self.parts.items():
             below, values[name] = part.state()
             arrays |= {f"{name}.{key}": array for key, array in below.items()}
-        return arrays, {"parts": values}
+        return arrays, {"parts": values, "now": self.now}
 
     def load_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Recommender.load_state."""
@@ -216,10 +268,7 @@ class Blend:
             start = f"{name}."
             below = {key[len(start) :]: a for key, a in arrays.items() if key.startswith(start)}
             part.load_state(below, values["parts"][name])
-        self.liked = arrays["liked"].astype(np.bool_)
-        entries = (arrays["carry.data"], arrays["carry.indices"], arrays["carry.indptr"])
-        n_items, n_cold = len(self.liked), int((~self.liked).sum())
-        self.carry = sp.csr_matrix(entries, shape=(n_items, n_cold))
+        self.liked, self.now = arrays["liked"].astype(np.bool_), float(values["now"])
 
 
 def _build_parts(options: Options) -> dict[str, Any]:
@@ -228,20 +277,6 @@ def _build_parts(options: Options) -> dict[str, Any]:
         name: build_backend("recommenders", part.backend, part.options)
         for name, part in options.parts.items()
     }
-
-
-def _nearest_liked(catalogue: Catalogue, liked: Bools, n_neighbours: int) -> sp.csr_matrix:
-    """Weights that average, for each item nobody liked, its nearest liked texts."""
-    nearest = nearest_texts(
-        catalogue.vectors,
-        queries=np.flatnonzero(~liked),
-        among=np.flatnonzero(liked),
-        n_neighbours=n_neighbours,
-        n_items=catalogue.n_items,
-    )
-    total = np.asarray(nearest.sum(axis=0)).ravel()
-    nearest.data /= np.maximum(total[nearest.indices], 1e-6).astype(np.float32)
-    return nearest
 
 
 def build(options: Options) -> Blend:

@@ -1,31 +1,31 @@
-"""Content: items whose text says something like what the user liked."""
+"""Content: items whose texts and labels are like those of what the user liked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from pydantic import Field
 
-from plmrec.histories import Catalogue, Histories, Ints, TrainingData
+from plmrec.errors import PermanentError
+from plmrec.histories import Catalogue, Histories, TrainingData
 from plmrec.params import Section
-from plmrec.recommenders._item_to_item import ItemToItem, empty_matrix, reading
+from plmrec.recommenders._item_to_item import ItemToItem, reading
+from plmrec.recommenders._likeness import Likeness, learn_likeness
 from plmrec.recommenders._linear import LinearRecommender
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State
 from plmrec.types import FloatMatrix
 
 _SMALL = 1e-6
-_CELLS = 16_000_000  # cosines in memory at once: 64 MB
 
 
 class Options(Section):
     """Options of this backend."""
 
-    n_neighbours: int = Field(
-        default=100, ge=1, description="an item's nearest texts that speak for it"
-    )
+    reads_text: ClassVar[bool] = True
+
+    n_neighbours: int = Field(default=100, ge=1, description="an item's nearest that speak for it")
     decay_items: float | None = Field(
         default=5.0,
         gt=0,
@@ -52,49 +52,22 @@ def centre(vectors: FloatMatrix) -> FloatMatrix:
     return moved.astype(np.float32)
 
 
-def nearest_texts(
-    vectors: FloatMatrix | None, *, queries: Ints, among: Ints, n_neighbours: int, n_items: int
-) -> sp.csr_matrix:
-    """Cosines of some items to their nearest others, positive ones only.
-
-    Args:
-        vectors: float32 (n_items, d), unit rows or zeros; None when there is no encoder.
-        queries: int64 (n_queries,), places of the items whose neighbours are wanted.
-        among: int64 (n,), places of the items that may be neighbours; an item is never its own.
-        n_neighbours: Neighbours per item.
-        n_items: Size of the catalogue.
-
-    Returns:
-        float32 CSR (n_items, n_queries); column q holds the neighbours of ``queries[q]``.
-    """
-    if vectors is None or not len(queries) or not len(among):
-        return empty_matrix(n_items, len(queries))
-    centred = centre(vectors)
-    found: list[sp.csr_matrix] = []
-    step = max(1, _CELLS // len(among))
-    for start in range(0, len(queries), step):
-        asked = queries[start : start + step]
-        cosines = centred[asked] @ centred[among].T
-        cosines[asked[:, None] == among] = 0.0
-        if n_neighbours < len(among):
-            cut = len(among) - n_neighbours
-            border = np.partition(cosines, cut, axis=1)[:, cut, None]
-            cosines[cosines < border] = 0.0
-        row, column = np.nonzero(cosines > 0)
-        entries = (cosines[row, column], (row, among[column]))
-        found.append(sp.csr_matrix(entries, shape=(len(asked), n_items), dtype=np.float32))
-    return sp.vstack(found).T.tocsr()
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Content:
-    """Sums the cosines of an item to the user's liked items, over the item's nearest texts."""
+    """Sums, over the user's liked items, how alike an item is to each; over its nearest only.
+
+    Attributes:
+        linear: The sum.
+        likeness: What counts as alike, learnt from what the same people like.
+    """
 
     linear: LinearRecommender
+    likeness: Likeness | None = None
 
     def fit(self, data: TrainingData) -> None:
-        """See Recommender.fit."""
-        self.linear.fit(data)
+        """Learn what counts as alike, and find each item's nearest; see Recommender.fit."""
+        self.likeness = learn_likeness(data)
+        self._find(data.catalogue, self.likeness)
 
     def score(self, histories: Histories) -> FloatMatrix:
         """See Recommender.score."""
@@ -106,41 +79,50 @@ class Content:
 
     def with_catalogue(self, old: Catalogue, new: Catalogue) -> Recommender:
         """See Recommender.with_catalogue; new items are read like all others."""
-        options = self.linear.options
-        fresh = build(Options.model_validate(options.model_dump()))
-        fresh.linear.fit(
-            TrainingData(catalogue=new, histories=Histories.empty((), new.n_items), now=0.0)
-        )
+        fresh = build(Options.model_validate(self.linear.options.model_dump()))
+        fresh.likeness = self._learnt()
+        fresh._find(new, fresh.likeness)
         return fresh
 
     def state(self) -> State:
         """See Recommender.state."""
-        return self.linear.state()
+        arrays, values = self.linear.state()
+        return arrays, {**values, "likeness": self._learnt().weights}
 
     def load_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Recommender.load_state."""
         self.linear.load_state(arrays, values)
+        self.likeness = Likeness(weights=dict(values["likeness"]))
 
+    def _find(self, catalogue: Catalogue, likeness: Likeness) -> None:
+        """Fill the matrix with each item's nearest."""
+        options, places = self.linear.options, np.arange(catalogue.n_items, dtype=np.int64)
+        n_neighbours = options.model_dump()["n_neighbours"]
+        self.linear.model = ItemToItem(
+            matrix=likeness.nearest(
+                catalogue, queries=places, among=places, n_neighbours=n_neighbours
+            ),
+            places=places,
+            n_items=catalogue.n_items,
+            **reading(options),
+        )
 
-def learn(data: TrainingData, options: Options) -> ItemToItem:
-    """Find each item's nearest texts."""
-    n_items = data.catalogue.n_items
-    places = np.arange(n_items, dtype=np.int64)
-    matrix = nearest_texts(
-        data.catalogue.vectors,
-        queries=places,
-        among=places,
-        n_neighbours=options.n_neighbours,
-        n_items=n_items,
-    )
-    return ItemToItem(
-        matrix=matrix,
-        places=places,
-        n_items=n_items,
-        **reading(options),
-    )
+    def _learnt(self) -> Likeness:
+        """What was learnt.
+
+        Raises:
+            PermanentError: ``fit`` was not called.
+        """
+        if self.likeness is None:
+            raise PermanentError("content: expected a fitted recommender", hint="Call fit first")
+        return self.likeness
 
 
 def build(options: Options) -> Content:
     """Build the recommender; called by plmrec.backends."""
-    return Content(linear=LinearRecommender(part="content", options=options, learn=learn))
+    return Content(linear=LinearRecommender(part="content", options=options, learn=_not_alone))
+
+
+def _not_alone(data: TrainingData, options: Options) -> ItemToItem:
+    """The linear part is filled by ``Content``; it never learns by itself."""
+    raise PermanentError("content: expected Content.fit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -15,22 +15,22 @@ from plmrec.histories import Ints, TrainingData
 from plmrec.params import Params
 from plmrec.recommenders import blend
 from plmrec.recommenders.base import Recommender
-from plmrec.splits import Split, choose_split, split_by_time
+from plmrec.splits import Split, choose_split, split_window
 from plmrec.stages.recipe import Recipe, fit_recipe
 from plmrec.stages.tuning import (
     Search,
     Trial,
     count_steps,
     draw_judged,
-    measure,
     tune_parts,
     usable_parts,
 )
-from plmrec.stages.weighing import Bench, prior_weights, share_with_cold, weigh_parts
+from plmrec.stages.weighing import Bench, judge, prior_weights, share_with_cold, weigh_parts
 
 Progress: TypeAlias = Callable[[int, int], None]
 
 _MIN_JUDGED: Final = 20  # users below which a validation says nothing
+_ENOUGH_USERS: Final = 500  # of one kind, after which windows of the past teach little more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,8 @@ def train_recommender(
     )  # fmt: skip
     model = blend.build(options.model_copy(update={"parts": parts}))
     model.adopt(fitted, before)
-    benches = _benches(model, seen, split, params)
+    first = Bench(model=model, split=split, rows=_drawn(split, params))
+    benches = [first, *_windows(model.options, seen, params)]
     step()
     benches = weigh_parts(benches, params)
     step()
@@ -152,27 +153,37 @@ def _recipe(options: blend.Options) -> Recipe:
     return {"backend": "blend", "options": options.model_dump(mode="json")}
 
 
-def _judged(split: Split, params: Params, *, known: bool = False) -> Ints:
-    """Users to judge by; only those who liked something before if ``known``."""
-    rows = draw_judged(split, params.training.validation_users, seed=params.seed)
-    likes = np.diff(split.train.take(rows).positives().indptr)
-    return rows[likes > 0] if known else rows
+def _judged(split: Split, params: Params) -> Ints:
+    return draw_judged(split, params.training.validation_users, seed=params.seed)
 
 
-def _benches(model: blend.Blend, data: TrainingData, split: Split, params: Params) -> list[Bench]:
-    """The tuned blend on the validation split, and fitted again before a moment in time."""
-    share = params.training.time_share
-    first = Bench(model=model, split=split, rows=_judged(split, params), share=1.0)
-    if not share or split.kind != "last":
-        return [first]
-    by_time = split_by_time(data.histories, share=params.training.validation_share)
-    rows = _judged(by_time, params, known=True)
-    if len(rows) < _MIN_JUDGED:
-        return [first]
-    again = blend.build(model.options)
-    again.fit(data.with_histories(by_time.train))
-    second = Bench(model=again, split=by_time, rows=rows, share=share)
-    return [replace(first, share=1.0 - share), second]
+def _drawn(split: Split, params: Params) -> Ints:
+    return draw_judged(split, params.training.weight_users, seed=params.seed)
+
+
+def _windows(options: blend.Options, data: TrainingData, params: Params) -> list[Bench]:
+    """The blend fitted before moments of the past, the latest first.
+
+    Each shows what users did in the stretch of ``validation_share`` of the data after it. What
+    new users and those who came back do can be seen in no other way. A moment is passed over when
+    nothing lies before it; enough users of both kinds end the search.
+    """
+    training, benches, n_known, n_new = params.training, [], 0, 0
+    share = training.validation_share
+    for place in range(training.windows):
+        start = 1.0 - share - place * share / 2
+        split = split_window(data.histories, start=start, stop=start + share)
+        if split.n_judged < _MIN_JUDGED or not split.train.is_positive.any():
+            continue
+        model = blend.build(options)
+        model.fit(data.with_histories(split.train))
+        rows = _drawn(split, params)
+        benches.append(Bench(model=model, split=split, rows=rows, weight=training.window_weight))
+        is_known = np.diff(split.train.take(rows).positives().indptr) > 0
+        n_known, n_new = n_known + int(is_known.sum()), n_new + int((~is_known).sum())
+        if min(n_known, n_new) >= _ENOUGH_USERS:
+            break
+    return benches
 
 
 def _table(benches: list[Bench], trials: list[Trial], k: int) -> list[dict[str, Any]]:
@@ -182,15 +193,14 @@ def _table(benches: list[Bench], trials: list[Trial], k: int) -> list[dict[str, 
         {
             "part": name,
             f"ndcg@{k}": next(t.ndcg for t in trials if t.part == name and t.is_chosen),
-            "weight": options.weight(name),
+            "weight": options.weight(name, "recent"),
             "options": dict(part.options),
         }
         for name, part in options.parts.items()
     ]
-    metrics = {b.split.kind: measure(b.model, b.split, b.rows, k) for b in benches}
-    best = metrics.pop(benches[0].split.kind)
+    best = judge(benches[:1], k)
     row = {"part": "blend", f"ndcg@{k}": best, "weight": 1.0, "options": {}}
-    return [*table, row | {f"ndcg@{k} by {kind}": value for kind, value in metrics.items()}]
+    return [*table, row | ({f"ndcg@{k} by time": judge(benches[1:], k)} if benches[1:] else {})]
 
 
 def _untuned(data: TrainingData, options: blend.Options, progress: Progress) -> TrainResult:

@@ -15,6 +15,9 @@ from plmrec.stages.preferences import EVENTS, Interactions, summarise
 from plmrec.stores.workspace import ShardedTable
 from plmrec.types import FloatMatrix
 
+_ITEM_COLUMNS: Final = (
+    "item_id", "title", "genres", "creators", "cast", "published_at", "duration_s",
+)  # fmt: skip
 _COLUMNS: Final = ("user_id", "item_id", "event", "value", "timestamp")
 
 
@@ -51,7 +54,7 @@ def load_catalogue(items: ShardedTable, vectors: ShardedTable | None) -> Catalog
         MissingStageError: The dataset is not in the workspace.
         DataContractError: Vectors differ in width.
     """
-    table = items.read_all(["item_id", "genres", "published_at", "duration_s"])
+    table = items.read_all(list(_ITEM_COLUMNS))
     table = table.sort_by("item_id").combine_chunks()
     ids = table.column("item_id")
     return Catalogue(
@@ -59,7 +62,10 @@ def load_catalogue(items: ShardedTable, vectors: ShardedTable | None) -> Catalog
         vectors=None if vectors is None else _read_vectors(vectors, ids),
         published_at=_seconds(table.column("published_at")),
         duration_s=_floats(table.column("duration_s")),
-        genres=tuple(tuple(names or ()) for names in table.column("genres").to_pylist()),
+        titles=tuple(title or "" for title in table.column("title").to_pylist()),
+        genres=_labels(table.column("genres")),
+        creators=_labels(table.column("creators")),
+        cast=_labels(table.column("cast")),
     )
 
 
@@ -144,6 +150,10 @@ def join_users(parts: list[Histories], n_items: int) -> Histories:
         times=np.concatenate([np.zeros(0), *(part.times for part in parts)]),
         watch_shares=None if all(shares is None for shares in watched) else np.concatenate(known),
     )
+
+
+def _labels(column: Any) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(names or ()) for names in column.to_pylist())
 
 
 def _read_vectors(table: ShardedTable, item_ids: Any) -> FloatMatrix | None:

@@ -40,7 +40,7 @@ def release_of(scores=UP, *, content=(0.0,) * N_ITEMS, because=(), share=0.0):
     """A release whose blend is one fixed part, a share of content, and popularity."""
     options = Options(
         parts={name: Part(backend=name) for name in ("ease", "content", "recent_popularity")},
-        weights={"ease": 1.0 - share, "content": share},
+        weights={"recent": {"ease": 1.0 - share, "content": share}},
     )
     parts = {
         "ease": FixedScores(list(scores), because),
@@ -134,7 +134,7 @@ class TestRecommendItems:
 
     def test_popularity_is_no_source_where_a_personal_part_raises_the_item(self):
         release = release_of(because=((0, 1.0),))
-        release.blend.options.weights["recent_popularity"] = 5.0
+        release.blend.options.weights["recent"]["recent_popularity"] = 5.0
         found = recommend(release, histories_of({0: 1.0}), k=5)
         sources = {each.item_id: each.source for each in found}
         # ease raises f and e above its own average and holds b and c below it

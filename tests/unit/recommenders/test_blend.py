@@ -6,7 +6,7 @@ import pytest
 from plmrec.backends import build_backend
 from plmrec.errors import ParamsError
 from plmrec.histories import Catalogue, Histories
-from plmrec.recommenders.blend import standardise
+from plmrec.recommenders.blend import Part, standardise
 from tests.support.tastes import make_data, make_histories
 
 TWO = {
@@ -14,7 +14,7 @@ TWO = {
         "recent_popularity": {"backend": "recent_popularity"},
         "ease": {"backend": "ease"},
     },
-    "weights": {"recent_popularity": 0.5, "ease": 2.0},
+    "weights": {"recent": {"recent_popularity": 0.5, "ease": 2.0}},
 }
 
 
@@ -44,29 +44,69 @@ def test_is_the_weighted_sum_of_its_standardised_parts():
     np.testing.assert_allclose(model.score(data.histories), expected, atol=1e-5)
 
 
-def test_users_who_liked_nothing_get_recent_popularity():
+def test_users_who_liked_nothing_are_told_by_what_is_popular():
     data = make_data()
     model = build_backend("recommenders", "blend", {})
     model.fit(data)
-    history = make_histories([[(3, -1.0, 1.0)]], data.catalogue.n_items)
+    history = make_histories([[(3, -1.0, data.now)]], data.catalogue.n_items)
     names, added = model.score_parts(history)
-    assert [name for name, row in zip(names, added, strict=True) if row.any()] == [
-        "recent_popularity"
-    ]
+    spoke = {name for name, row in zip(names, added, strict=True) if row.any()}
+    assert spoke == {"popularity", "recent_popularity", "week", "trend"}
 
 
-def test_an_item_nobody_liked_borrows_from_its_nearest_texts():
+def test_each_user_is_served_by_the_weights_of_their_context():
+    data = make_data()
+    options = {
+        **TWO,
+        "away_days": 30.0,
+        "weights": {
+            "recent": {"ease": 1.0},
+            "away": {"ease": 3.0},
+            "new": {"recent_popularity": 2.0},
+        },
+    }
+    model = build_backend("recommenders", "blend", options)
+    model.fit(data)
+    day = 86_400.0
+    rows = [[(1, 1.0, data.now - 29 * day)], [(1, 1.0, data.now - 31 * day)], []]
+    histories = make_histories(rows, data.catalogue.n_items)
+    assert model.contexts(histories).tolist() == [0, 1, 2]
+    names, added = model.score_parts(histories)
+    ease, recent = (added[names.index(name)] for name in ("ease", "recent_popularity"))
+    np.testing.assert_allclose(ease[1], 3.0 * ease[0], rtol=1e-5)
+    assert not ease[2].any()
+    assert not recent[:2].any()
+    assert recent[2].any()
+    np.testing.assert_allclose(model.score(histories), added.sum(axis=0), atol=1e-5)
+
+
+def test_users_of_unknown_times_are_not_away():
+    data = make_data(dated=False)
+    model = build_backend("recommenders", "blend", {**TWO, "away_days": 1.0})
+    model.fit(data)
+    assert not model.contexts(data.histories).any()
+
+
+def test_an_item_nobody_liked_is_scored_by_the_parts_that_read_texts():
     data = make_data()
     cold = data.catalogue.n_items - 1
-    group = cold % 4
-    scores = {}
-    for share in (0.0, 1.0):
-        model = build_backend("recommenders", "blend", TWO | {"cold_share": share})
-        model.fit(data)
-        scores[share] = model.score(data.histories)[:, cold]
-    own = np.arange(data.histories.n_users) % 4 == group
-    gain = scores[1.0] - scores[0.0]
-    assert gain[own].mean() > gain[~own].mean()
+    model = build_backend(
+        "recommenders",
+        "blend",
+        {
+            "parts": {"ease": {"backend": "ease"}, "content": {"backend": "content"}},
+            "weights": {"recent": {"ease": 1.0}},
+            "cold_share": 0.5,
+        },
+    )
+    model.fit(data)
+    names, added = model.score_parts(data.histories)
+    content = model.part_scores("content", data.histories)
+    np.testing.assert_allclose(added[names.index("content"), :, cold], 0.5 * content[:, cold])
+    assert not added[names.index("ease"), :, cold].any()
+    own = np.arange(data.histories.n_users) % 4 == cold % 4
+    scores = model.score(data.histories)[:, cold]
+    assert scores[own].mean() > scores[~own].mean()
 
 
 def test_new_items_are_recommendable_and_lost_ones_vanish():
@@ -96,8 +136,13 @@ def test_new_items_are_recommendable_and_lost_ones_vanish():
     assert scores[-1] > np.median(scores)
 
 
-def test_refuses_a_fallback_and_weights_of_parts_it_does_not_have():
-    with pytest.raises(ParamsError, match="fallback"):
-        build_backend("recommenders", "blend", {"fallback": "nobody"})
-    with pytest.raises(ParamsError, match="weights"):
-        build_backend("recommenders", "blend", {"weights": {"nobody": 1.0}})
+def test_refuses_weights_of_parts_it_does_not_have():
+    with pytest.raises(ParamsError, match=r"weights\.away"):
+        build_backend("recommenders", "blend", {"weights": {"away": {"nobody": 1.0}}})
+    with pytest.raises(ParamsError, match="parts"):
+        build_backend("recommenders", "blend", {"parts": {}})
+
+
+def test_a_part_reads_text_when_its_backend_says_so():
+    assert Part(backend="content").reads_text
+    assert not Part(backend="ease").reads_text

@@ -7,7 +7,7 @@ from plmrec.backends import build_backend
 from plmrec.errors import BackendUnavailableError
 from plmrec.histories import Catalogue, TrainingData
 from plmrec.recommenders._carry import Carry, liked_items
-from plmrec.recommenders.content import centre
+from plmrec.recommenders._likeness import Likeness
 from tests.support.tastes import make_data, make_histories
 
 
@@ -31,16 +31,16 @@ def test_liked_items_keep_the_scores_of_the_other_recommender(data: TrainingData
     np.testing.assert_array_equal(model.score(data.histories)[:, liked], expected)
 
 
-def test_an_item_nobody_liked_is_given_the_mean_of_its_nearest_liked_texts(data: TrainingData):
+def test_an_item_nobody_liked_is_given_the_mean_of_the_liked_items_like_it(data: TrainingData):
     model = fitted(data, neighbours=3, share=0.5)
     scores = model.score(data.histories)
     liked = np.flatnonzero(liked_items(data.histories))
-    texts = centre(data.catalogue.vectors)
     for item in range(36, 40):
-        cosines = texts[liked] @ texts[item]
-        nearest = np.argsort(-cosines)[:3]
-        weights = cosines[nearest] / cosines[nearest].sum()
-        expected = 0.5 * scores[:, liked[nearest]] @ weights
+        alike = model.likeness.nearest(
+            data.catalogue, queries=np.array([item]), among=liked, n_neighbours=3
+        ).toarray()[:, 0]
+        assert np.count_nonzero(alike) == 3
+        expected = 0.5 * scores @ (alike / alike.sum())
         np.testing.assert_allclose(scores[:, item], expected, atol=1e-5)
 
 
@@ -51,7 +51,7 @@ def test_a_user_of_one_taste_gets_the_new_item_of_that_taste(data: TrainingData)
 
 
 def test_a_new_item_is_explained_by_what_speaks_for_its_neighbours(data: TrainingData):
-    model = fitted(data, neighbours=5)
+    model = fitted(data, backend="ease", neighbours=5)
     history = make_histories([[(item, 1.0, 1.0 + item) for item in (1, 5, 2)]], 40)
     (found,) = model.explain(history, 37)  # of group 1, like items 1 and 5
     assert {place for place, _ in found.items} >= {1, 5}
@@ -73,7 +73,8 @@ def test_an_item_that_came_after_training_is_scored_through_its_text(data: Train
 
 def test_an_item_without_text_near_it_gets_nothing(data: TrainingData):
     bare = Catalogue(item_ids=data.catalogue.item_ids)
-    carry = Carry.between(bare, liked_items(data.histories), 5)
+    likeness = Likeness(weights={"text": 1.0})
+    carry = Carry.between(bare, likeness, liked_items(data.histories), 5)
     scores = np.ones((2, 40), dtype=np.float32)
     assert carry.fill(scores, 1.0)[:, 36:].tolist() == [[0.0] * 4] * 2
     assert carry.neighbours(36)[0].tolist() == []

@@ -8,10 +8,13 @@ import pytest
 from plmrec.errors import ParamsError
 from plmrec.histories import Histories
 from plmrec.params import Params
-from plmrec.stages.choice_model import Choices, fit_weights, join_choices
+from plmrec.recommenders.blend import Options
+from plmrec.splits import split_last
+from plmrec.stages.choice_model import Choices, collect_choices, fit_weights, join_choices
 from plmrec.stages.recipe import fit_recipe
 from plmrec.stages.train import evaluation_split, train_recommender
 from plmrec.stages.tuning import usable_parts
+from plmrec.stages.weighing import weights_of
 from tests.support.tastes import make_data
 
 SMALL = {
@@ -94,42 +97,101 @@ class TestTraining:
 
 class TestUsableParts:
     def test_what_needs_times_or_dislikes_is_left_out_without_them(self):
-        from plmrec.recommenders.blend import Options
-
         data = make_data(dated=False)
         liked = data.histories.positives()
         kept = usable_parts(Options(), liked)
-        assert {"trend", "markov", "markov_seen", "ease_seen", "als_seen"}.isdisjoint(kept)
-        assert {"popularity", "recent_popularity", "ease", "item_knn", "als"} <= set(kept)
+        assert {"recent_popularity", "trend", "markov", "ease_seen", "als_seen"}.isdisjoint(kept)
+        assert {"popularity", "ease", "item_knn", "als", "content"} <= set(kept)
+
+
+def made_up_choices(truth: list[float], *, n_users: int = 4000, n_items: int = 6) -> Choices:
+    """Users who each chose one of a few items, with the odds of some weights."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(n_users, n_items, len(truth)))
+    odds = np.exp(features @ np.array(truth))
+    chosen = np.zeros((n_users, n_items))
+    for user in range(n_users):
+        chosen[user, rng.choice(n_items, p=odds[user] / odds[user].sum())] = 1.0
+    return Choices(
+        features=features.reshape(-1, len(truth)).astype(np.float32),
+        starts=np.arange(0, n_users * n_items, n_items),
+        chosen=chosen.ravel(),
+        stands_for=np.ones(n_users * n_items),
+        contexts=np.zeros(n_users, dtype=np.int8),
+        weights=np.ones(n_users),
+    )
 
 
 class TestChoiceModel:
     def test_recovers_the_weights_that_made_the_choices(self):
-        rng = np.random.default_rng(0)
-        truth, features, starts = np.array([1.5, -0.7, 0.0]), [], []
-        for _ in range(4000):
-            options = rng.normal(size=(6, 3))
-            odds = np.exp(options @ truth)
-            chosen = rng.choice(6, p=odds / odds.sum())
-            starts.append(6 * len(features))
-            features.append(np.concatenate([options[[chosen]], np.delete(options, chosen, 0)]))
-        choices = Choices(
-            np.concatenate(features).astype(np.float32), np.array(starts), np.ones(len(starts))
+        found = fit_weights(made_up_choices([1.5, -0.7, 0.0]), prior=np.zeros(3), l2=0.1)
+        np.testing.assert_allclose(found, [1.5, -0.7, 0.0], atol=0.08)
+
+    def test_an_item_that_stands_for_many_counts_as_many(self):
+        one = made_up_choices([0.8], n_users=200, n_items=3)
+        doubled = dataclasses.replace(one, stands_for=np.tile([1.0, 1.0, 4.0], 200))
+        rows = np.repeat(np.arange(600), np.where(np.arange(600) % 3 == 2, 4, 1))
+        first = np.append(True, rows[1:] != rows[:-1])
+        spelt_out = dataclasses.replace(
+            one,
+            features=one.features[rows],
+            starts=np.arange(0, 1200, 6),
+            chosen=np.where(first, one.chosen[rows], 0.0),
+            stands_for=np.ones(1200),
         )
-        found = fit_weights(choices, prior=np.zeros(3), l2=0.1)
-        np.testing.assert_allclose(found, truth, atol=0.08)
+        found = [fit_weights(each, prior=np.zeros(1), l2=1.0) for each in (doubled, spelt_out)]
+        np.testing.assert_allclose(*found, rtol=1e-3)
+
+    def test_a_user_of_double_weight_counts_as_two(self):
+        one, two = made_up_choices([0.5], n_users=50), made_up_choices([-0.5], n_users=50)
+        weighed = join_choices([dataclasses.replace(one, weights=2.0 * one.weights), two])
+        found = [
+            fit_weights(each, prior=np.zeros(1), l2=1.0)
+            for each in (weighed, join_choices([one, two, one]))
+        ]
+        np.testing.assert_allclose(*found, rtol=1e-3)
+
+    def test_taking_users_takes_their_items(self):
+        choices = made_up_choices([1.0, 0.0], n_users=5)
+        some = choices.take(np.array([False, True, False, False, True]))
+        assert some.starts.tolist() == [0, 6]
+        np.testing.assert_array_equal(some.features[6:], choices.features[24:])
 
     def test_stays_where_it_was_without_evidence(self):
-        none = Choices(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), np.zeros(0))
+        none = made_up_choices([0.0, 0.0], n_users=0)
         prior = np.array([0.3, 0.1])
         assert fit_weights(none, prior=prior, l2=1.0).tolist() == [0.3, 0.1]
 
-    def test_joined_choices_have_the_shares_asked_for(self):
-        one, two = (
-            Choices(np.zeros((2 * n, 1), np.float32), np.arange(0, 2 * n, 2), np.ones(n))
-            for n in (3, 10)
-        )
-        joined = join_choices([one, two], [0.75, 0.25])
-        assert joined.weights[:3].sum() == pytest.approx(0.75 * 13)
-        assert joined.weights[3:].sum() == pytest.approx(0.25 * 13)
-        assert joined.starts.tolist() == [*range(0, 26, 2)]
+    def test_the_sample_stands_for_the_whole_catalogue(self):
+        data = make_data(n_users=40, n_items=600, n_cold=0, per_user=14)
+        split = split_last(data.histories)
+        options = {"parts": {"popularity": {"backend": "popularity"}, "ease": {"backend": "ease"}}}
+        model = fit_recipe({"backend": "blend", "options": options}, data)
+        rows = np.flatnonzero(np.diff(split.heldout.indptr))
+        choices = collect_choices(model, split, rows)
+        sizes = np.add.reduceat(choices.stands_for, choices.starts)
+        excluded = split.excluded.take(rows).keep(model.liked[split.excluded.take(rows).items])
+        expected = model.liked.sum() - np.diff(excluded.indptr)
+        np.testing.assert_allclose(sizes, expected, rtol=1e-6)
+        assert np.add.reduceat(choices.chosen, choices.starts).tolist() == [1.0] * len(rows)
+
+
+class TestWeighing:
+    def test_users_in_fashion_and_users_of_taste_get_weights_of_their_own(self):
+        """Weights of a context follow its own users where there are enough of them."""
+        taste, fashion = made_up_choices([2.0, 0.0], n_users=500), made_up_choices([0.0, 2.0])
+        fashion = dataclasses.replace(fashion, contexts=np.ones(fashion.n_users, dtype=np.int8))
+        parts = {"ease": {"backend": "ease"}, "popularity": {"backend": "popularity"}}
+        options = Options.model_validate({"parts": parts})
+        found = weights_of(join_choices([taste, fashion]), options, 1.0)
+        assert found["recent"]["ease"] > 1.5 > 0.5 > found["recent"]["popularity"]
+        assert found["away"]["popularity"] > 1.5 > 0.5 > found["away"]["ease"]
+        assert "new" not in found
+
+    def test_new_users_are_weighed_by_the_parts_that_need_no_history(self):
+        new = made_up_choices([0.0, 1.0], n_users=300)
+        new = dataclasses.replace(new, contexts=np.full(300, 2, dtype=np.int8))
+        parts = {"ease": {"backend": "ease"}, "popularity": {"backend": "popularity"}}
+        found = weights_of(new, Options.model_validate({"parts": parts}), 1.0)
+        assert found["new"]["ease"] == 0.0
+        assert found["new"]["popularity"] > 0.7
