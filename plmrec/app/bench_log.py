@@ -21,6 +21,17 @@ _COSTS: Final = ("tune_s", "fit_s", "score_s", "peak_mb")
 _MAX_LEAVES: Final = 60  # of a recipe, to be logged as parameters; a longer one is in bench.json
 
 
+def check_store(context: Context) -> None:
+    """Make sure that MLflow answers, before hours of work.
+
+    Raises:
+        ServiceUnavailableError: It does not.
+    """
+    from plmrec.tracking.connection import connect
+
+    connect(tracking_uri(context))
+
+
 def log_bench(
     context: Context,
     inputs: Inputs,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args
 
-from plmrec.app.bench_log import log_bench
+from plmrec.app.bench_log import check_store, log_bench
 from plmrec.app.bench_page import bench_page
 from plmrec.app.bench_plots import draw_plots
 from plmrec.app.context import Context, open_context
 from plmrec.app.inputs import Inputs, read_inputs
-from plmrec.errors import ParamsError
+from plmrec.errors import DataContractError, ParamsError
 from plmrec.params import Params
 from plmrec.settings import Settings
 
@@ -58,19 +58,24 @@ class Plan:
     ablation: Depth = "parts"
 
 
-def make_plan(*, protocol: str, ablation: str, **others: Any) -> Plan:
+def make_plan(*, protocol: str, ablation: str, models: Sequence[str] = (), **others: Any) -> Plan:
     """A plan from words, which are checked.
 
     Raises:
-        ParamsError: There is no such protocol or ablation.
+        ParamsError: There is no such protocol, ablation or model.
     """
-    from plmrec.stages.bench_models import Depth
+    from plmrec.stages.bench_models import Depth, choose_names
 
     if protocol not in PROTOCOLS:
         raise ParamsError(f"bench: expected protocol among {list(PROTOCOLS)}, got {protocol!r}")
     if ablation not in get_args(Depth):
         raise ParamsError(f"bench: expected ablation among {get_args(Depth)}, got {ablation!r}")
-    return Plan(protocol=cast("SplitKind", protocol), ablation=cast("Depth", ablation), **others)
+    return Plan(
+        protocol=cast("SplitKind", protocol),
+        ablation=cast("Depth", ablation),
+        models=choose_names(models),
+        **others,
+    )
 
 
 def bench_quality(
@@ -104,7 +109,7 @@ def bench_quality(
         fewer parts.
 
     Raises:
-        DataContractError: The dataset is not valid, or nobody can be judged.
+        DataContractError: The dataset is not valid, or nobody, or no model, can be judged.
         ParamsError: A model is not known.
         ServiceUnavailableError: MLflow does not answer.
     """
@@ -112,9 +117,15 @@ def bench_quality(
 
     names = choose_names(plan.models)
     home = open_context(settings, params)
+    check_store(home)
     with _workspace(home) as context:
         inputs, bed = _prepare(context, dataset, plan, progress)
     figures = _run(bed, names, plan, progress)
+    if all(each.judgement is None for each in figures):
+        raise DataContractError(
+            f"bench: expected a model that can be judged, found none of {len(figures)}; "
+            f"{figures[0].name}: {figures[0].reason}"
+        )
     result = _result(inputs, bed, plan, figures)
     plots = draw_plots(result)
     page = bench_page(result, plots)

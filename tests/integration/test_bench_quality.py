@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from plmrec.app.bench_quality import Plan, bench_quality, make_plan
 from plmrec.app.context import open_context, tracking_uri
-from plmrec.errors import DataContractError, ParamsError
+from plmrec.errors import DataContractError, ParamsError, ServiceUnavailableError
 from plmrec.params import Params
 from tests.support.tiny import WEIGHTLESS_PARAMS, write_tiny_dataset
 
@@ -109,12 +109,23 @@ def test_what_cannot_be_compared_is_refused(service_settings, params, dataset):
     where = {"settings": service_settings, "params": params}
     with pytest.raises(ParamsError, match="expected models among"):
         bench_quality(str(dataset), Plan(models=["pop"]), **where)
+    with pytest.raises(ParamsError, match="expected models among"):
+        make_plan(protocol="last", ablation="none", models=["pop"])
     with pytest.raises(ParamsError, match="expected protocol among"):
         make_plan(protocol="latest", ablation="none")
     with pytest.raises(ParamsError, match="expected ablation among"):
         make_plan(protocol="last", ablation="all")
     with pytest.raises(DataContractError):
         bench_quality(str(dataset / "media"), Plan(models=["ease"]), **where)
+
+
+def test_nothing_is_begun_when_mlflow_does_not_answer(service_settings, params, dataset):
+    settings = service_settings.model_copy(
+        update={"mlflow_tracking_uri": "http://127.0.0.1:9"}  # discard: nothing listens there
+    )
+    with pytest.raises(ServiceUnavailableError):
+        bench_quality(str(dataset), Plan(models=["ease"]), settings=settings, params=params)
+    assert not Path(settings.workspace).exists()
 
 
 def test_the_command_prints_tables_or_json(
