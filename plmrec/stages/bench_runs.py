@@ -15,14 +15,14 @@ from plmrec.errors import DataContractError, PermanentError
 from plmrec.histories import Ints, TrainingData
 from plmrec.params import Params
 from plmrec.recommenders.base import Recommender
-from plmrec.splits import Split, checked
+from plmrec.splits import Split, SplitKind, checked, choose_split
 from plmrec.stages.bench_models import RELEASE, Contender, Family, Variant, variant_params
 from plmrec.stages.evaluate import judge
 from plmrec.stages.judging import Judgement
 from plmrec.stages.peak_memory import PeakMemory
 from plmrec.stages.recipe import Recipe, fit_recipe
 from plmrec.stages.slices import Groups
-from plmrec.stages.train import train_recommender, validation_split
+from plmrec.stages.train import train_recommender
 from plmrec.stages.tuning import Search, draw_judged, tune_parts
 
 log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ def _reseed(backend: str, options: Mapping[str, Any], offset: int) -> tuple[dict
 def _tuned(contender: Contender, bed: Bed) -> Recipe:
     """The recipe of a contender, its options searched on a part of the training side."""
     part, k = contender.part, bed.k
-    validation = validation_split(bed.before, bed.params)
+    validation = _validation(bed)
     if contender.space and validation.n_judged >= _MIN_JUDGED:
         training = bed.params.training
         tuned, _, _ = tune_parts(
@@ -215,6 +215,19 @@ def _tuned(contender: Contender, bed: Bed) -> Recipe:
         )
         part = tuned[contender.name]
     return {"backend": part.backend, "options": dict(part.options)}
+
+
+def _validation(bed: Bed) -> Split:
+    """What a search holds out of the training side: in the same way, where users stay the same."""
+    by_time: SplitKind = "time" if bed.split.kind == "time" else "last"
+    training, seed = bed.params.training, bed.params.seed
+    return choose_split(
+        bed.before.histories,
+        "random" if bed.split.kind == "random" else by_time,
+        share=training.validation_share,
+        seed=seed,
+        min_users=_MIN_JUDGED,
+    )
 
 
 def _fitted_and_judged(name: str, family: Family, recipe: Recipe, bed: Bed) -> Figures:
