@@ -20,8 +20,7 @@ RELEASE: Final = "release"
 WITHOUT_TEXTS: Final = "without texts"
 ONLY_TEXTS: Final = "only texts"
 
-_SAYS_NOTHING_WITHOUT: Final = {"content", "interest_profile", "mean_history", "text_tower"}
-_SAYS_LESS_WITHOUT: Final = {"carried", "ease_text", "ranker"}
+_NOTHING_BUT_TEXTS: Final = {"content", "interest_profile", "mean_history", "text_tower"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +145,7 @@ def variants(recipe: Recipe, depth: Depth) -> list[Variant]:
     """The ablations of a release.
 
     Without texts, parts that say nothing then are left out, and the others cannot read any. With
-    only texts, parts that never read any are left out. Then each part is left out in turn.
+    only texts, those are the parts that stay. Then each part is left out in turn.
 
     Args:
         recipe: Of the release, with its tuned parts.
@@ -163,7 +162,7 @@ def variants(recipe: Recipe, depth: Depth) -> list[Variant]:
         ),
         Variant(
             name=ONLY_TEXTS,
-            parts={name: part for name, part in parts.items() if reads_texts(part)},
+            parts={name: part for name, part in parts.items() if needs_texts(part)},
         ),
     ]
     if depth == "parts":
@@ -191,12 +190,6 @@ def variant_params(variant: Variant, recipe: Recipe, params: Params) -> Params:
 
 
 def needs_texts(part: Part) -> bool:
-    """Whether a part says nothing without texts."""
-    only = part.backend == "sasrec" and part.options.get("items") == "text"
-    return only or part.backend in _SAYS_NOTHING_WITHOUT
-
-
-def reads_texts(part: Part) -> bool:
-    """Whether a part says something else with texts than without."""
-    fused = part.backend == "sasrec" and part.options.get("items", "fused") != "id"
-    return fused or needs_texts(part) or part.backend in _SAYS_LESS_WITHOUT
+    """Whether a part says nothing without texts; others may say more with them."""
+    by_text = part.backend == "sasrec" and part.options.get("items") == "text"
+    return by_text or part.backend in _NOTHING_BUT_TEXTS

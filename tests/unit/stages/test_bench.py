@@ -15,7 +15,6 @@ from plmrec.stages.bench_models import (
     choose_names,
     contenders,
     needs_texts,
-    reads_texts,
     variant_params,
     variants,
 )
@@ -91,11 +90,10 @@ class TestModels:
         module.Options.model_validate(contender.part.options)
         check_space({contender.part.backend: dict(contender.space)}, {}, {"it": contender.part})
 
-    def test_what_reads_texts(self):
-        fused, by_id = Part(backend="sasrec"), Part(backend="sasrec", options={"items": "id"})
-        assert [reads_texts(fused), needs_texts(fused), reads_texts(by_id)] == [True, False, False]
+    def test_what_says_nothing_without_texts(self):
+        assert needs_texts(Part(backend="content"))
         assert needs_texts(Part(backend="sasrec", options={"items": "text"}))
-        assert reads_texts(Part(backend="carried"))
+        assert not needs_texts(Part(backend="sasrec"))  # items have vectors of their own, too
         assert not needs_texts(Part(backend="carried"))
 
 
