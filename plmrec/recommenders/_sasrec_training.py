@@ -148,7 +148,7 @@ class Learner(nn.Module):
         """Mean of ``1 / log2(rank + 2)`` of the held-out items, unseen ones competing."""
         items = self.vectors()
         states = last_states(self.reader, items, holdout.read)
-        scores = states @ items.T
+        scores = (torch.from_numpy(states) @ torch.from_numpy(items).T).numpy()
         scores[holdout.read.seen()] = -np.inf
         right = scores[np.arange(len(scores)), holdout.targets]
         ranks = (scores > right[:, None]).sum(axis=1)

@@ -17,10 +17,19 @@ from plmrec.types import FloatMatrix
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw torch's random numbers from a seed inside, and leave its generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
+    """Give the same bits inside every time: random numbers from a seed, and one thread.
+
+    Threads share sums among them, so that another number of them rounds otherwise. Torch's own
+    generator and number of threads are afterwards as they were.
+    """
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def weights_of(module: nn.Module, prefix: str) -> Arrays:

@@ -134,9 +134,9 @@ def train(read: Histories, texts: FloatMatrix, options: Options) -> Tower:
             )
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    with torch.inference_mode():
-        final = graph.propagate(projection(frozen), options.steps)
-        vectors: FloatMatrix = functional.normalize(final, dim=1).numpy()
+        with torch.inference_mode():
+            final = graph.propagate(projection(frozen), options.steps)
+            vectors: FloatMatrix = functional.normalize(final, dim=1).numpy()
     return Tower(projection=projection, items=vectors)
 
 

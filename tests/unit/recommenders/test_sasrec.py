@@ -63,7 +63,7 @@ def reader() -> Reader:
 @pytest.mark.parametrize("full_softmax_up_to", [4000, 0])
 def test_learns_a_cycle_exactly(cycle: TrainingData, full_softmax_up_to: int):
     model = fitted(
-        cycle, holdout_users=0, epochs=20, full_softmax_up_to=full_softmax_up_to, n_negatives=20
+        cycle, holdout_users=0, epochs=12, full_softmax_up_to=full_softmax_up_to, n_negatives=20
     )
     walks = [[(s + t) % N_ITEMS for t in range(4)] for s in range(N_ITEMS)]
     best = model.score(rows_of(walks, N_ITEMS)).argmax(axis=1)
@@ -180,6 +180,18 @@ def test_training_leaves_torchs_random_numbers_alone(cycle: TrainingData):
     torch.manual_seed(5)
     fitted(cycle, epochs=1)
     torch.testing.assert_close(torch.rand(3), expected)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(cycle: TrainingData):
+    before, states = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 3):
+            torch.set_num_threads(n_threads)
+            states.append(fitted(cycle, epochs=1, width=64).state()[0]["items"])
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(states[0], states[1])
 
 
 def test_another_seed_gives_another_state(cycle: TrainingData):
