@@ -18,7 +18,7 @@ from plmrec.recommenders.blend import Part
 from plmrec.splits import Split
 from plmrec.stages.judging import judge_lists
 from plmrec.stages.scoring import Scorer, list_items
-from plmrec.stages.search_space import Axes, Setting, all_settings
+from plmrec.stages.search_space import Axes, Setting, all_settings, with_setting
 from plmrec.stages.studies import Outcome, Study
 
 _ONLY_SCORING: Final = frozenset({"decay_items", "last_items"})  # changed without fitting again
@@ -93,8 +93,8 @@ class PartSearch:
     ) -> None:
         self.part, self.study = part, study
         self._own, self._data, self._panel, self._clock = first[0], data, panel, clock
-        self._read = [option for option in axes if option in _ONLY_SCORING]
-        self._fit = [option for option in axes if option not in _ONLY_SCORING]
+        self._read = [name for name in axes if name.rpartition(".")[2] in _ONLY_SCORING]
+        self._fit = [name for name in axes if name not in self._read]
         settings = all_settings(axes, self._own)
         self._all = settings is not None and len(settings) <= limit
         self._planned = settings if settings is not None and self._all else first
@@ -157,12 +157,12 @@ class PartSearch:
 
     def fitted(self, setting: Setting) -> tuple[Part, Any]:
         """The part with a setting, and fitted."""
-        part = self._with(setting)
+        part = with_setting(self.part, setting)
         return part, self._model(part, setting)
 
     def _judge(self, setting: dict[str, JsonValue]) -> Outcome:
         best = self.study.best() if self.study.outcomes else None
-        part, start = self._with(setting), self._clock()
+        part, start = with_setting(self.part, setting), self._clock()
         is_new = self._key(setting) not in self._models
         model = self._model(part, setting)
         fitted = self._clock()
@@ -190,9 +190,6 @@ class PartSearch:
     def _best_fit(self) -> Setting:
         best = self.study.best().setting
         return {option: best[option] for option in self._fit}
-
-    def _with(self, setting: Setting) -> Part:
-        return Part(backend=self.part.backend, options={**self.part.options, **setting})
 
     def _key(self, setting: Setting) -> str:
         return json.dumps({option: setting[option] for option in self._fit}, sort_keys=True)

@@ -38,7 +38,7 @@ def check_space(space: Space, starts: Starts, parts: Mapping[str, Part]) -> None
     for key, backend in [*(("space", b) for b in space), *(("starts", b) for b in starts)]:
         if backend not in known:
             raise ParamsError(f"training.{key}.{backend}: expected one of {known}")
-    for part in parts.values():
+    for part in [layer for each in parts.values() for layer in layers_of(each).values()]:
         for option, tries in space.get(part.backend, {}).items():
             values = _ends(tries) if isinstance(tries, Range) else tries
             _check_values(part, option, values, f"training.space.{part.backend}.{option}")
@@ -48,24 +48,73 @@ def check_space(space: Space, starts: Starts, parts: Mapping[str, Part]) -> None
                 _check_values(part, option, (value,), key)
 
 
+def layers_of(part: Part) -> dict[str, Part]:
+    """The part, and what it wraps, by what comes before the names of their options.
+
+    A backend with the options ``backend`` and ``options`` wraps another.
+
+    Example:
+        >>> part = Part(backend="carried", options={"backend": "ease", "options": {"l2": 9.0}})
+        >>> {prefix: layer.backend for prefix, layer in layers_of(part).items()}
+        {'': 'carried', 'options.': 'ease'}
+    """
+    layers = {"": part}
+    fields = load_backend("recommenders", part.backend).Options.model_fields
+    if {"backend", "options"} <= fields.keys():
+        values = _own_values(part)
+        inner = Part.model_validate({name: values[name] for name in ("backend", "options")})
+        layers |= {f"options.{prefix}": layer for prefix, layer in layers_of(inner).items()}
+    return layers
+
+
 def open_axes(part: Part, space: Space) -> tuple[dict[str, Axis], dict[str, JsonValue]]:
-    """The axes of a part, and its own place on each.
+    """The axes of a part and of what it wraps, and its own place on each.
 
     An axis is widened to hold the part's own value. An option whose own value has no place on its
     range, such as null, is left as it is.
 
     Returns:
-        The axes and the own values, by option; both without the options left as they are.
+        The axes and the own values, by option; both without the options left as they are. Options
+        of what a part wraps are named ``options.<name>``.
     """
     axes: dict[str, Axis] = {}
     own: dict[str, JsonValue] = {}
-    options = space.get(part.backend, {})
-    values = _own_values(part) if options else {}
-    for option, tries in options.items():
-        axis = _widen(tries, values[option])
-        if axis is not None:
-            axes[option], own[option] = axis, values[option]
+    for prefix, layer in layers_of(part).items():
+        options = space.get(layer.backend, {})
+        values = _own_values(layer) if options else {}
+        for option, tries in options.items():
+            axis = _widen(tries, values[option])
+            if axis is not None:
+                axes[prefix + option], own[prefix + option] = axis, values[option]
     return axes, own
+
+
+def starts_of(part: Part, starts: Starts) -> list[Setting]:
+    """The settings to start with of a part and of what it wraps."""
+    return [
+        {prefix + option: value for option, value in start.items()}
+        for prefix, layer in layers_of(part).items()
+        for start in starts.get(layer.backend, ())
+    ]
+
+
+def with_setting(part: Part, setting: Setting) -> Part:
+    """The part with other options.
+
+    Example:
+        >>> part = Part(backend="carried", options={"share": 0.5, "options": {"l2": 9.0}})
+        >>> with_setting(part, {"share": 1.0, "options.alpha": 2.0}).options
+        {'share': 1.0, 'options': {'l2': 9.0, 'alpha': 2.0}}
+    """
+    options = dict(part.options)
+    for name, value in setting.items():
+        *path, option = name.split(".")
+        inner: dict[str, Any] = options
+        for key in path:
+            inner[key] = dict(inner.get(key, {}))  # a copy: the part keeps its own
+            inner = inner[key]
+        inner[option] = value
+    return Part(backend=part.backend, options=options)
 
 
 def first_settings(

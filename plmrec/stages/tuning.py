@@ -20,7 +20,14 @@ from plmrec.recommenders import blend
 from plmrec.splits import Split
 from plmrec.stages.part_search import Clock, Panel, PartSearch, judge_users
 from plmrec.stages.scoring import Scorer
-from plmrec.stages.search_space import Starts, check_space, first_settings, open_axes
+from plmrec.stages.search_space import (
+    Starts,
+    check_space,
+    first_settings,
+    layers_of,
+    open_axes,
+    starts_of,
+)
 
 if TYPE_CHECKING:
     from plmrec.stages.studies import Storage
@@ -70,9 +77,10 @@ class Search:
 
     def limit(self, part: blend.Part) -> int:
         """Settings to try of a part; 1 where there is nothing to search."""
-        if not self.space.get(part.backend):
+        backends = [layer.backend for layer in layers_of(part).values()]
+        if not any(self.space.get(backend) for backend in backends):
             return 1
-        return self.trials_of.get(part.backend, self.trials)
+        return next((self.trials_of[b] for b in backends if b in self.trials_of), self.trials)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +206,7 @@ def _open_searches(
     searches = {}
     for name, part in parts.items():
         axes, own = open_axes(part, search.space)
-        first = first_settings(search.starts.get(part.backend, ()), axes, own)
+        first = first_settings(starts_of(part, search.starts), axes, own)
         limit = search.limit(part) if axes else 1
         described = {option: axes[option] for option in sorted(axes)}
         digest = digest_json([*inputs, part.model_dump(mode="json"), described, first, limit])

@@ -93,6 +93,17 @@ class TestReread:
         )
         assert (fit_part(EASE, data).score(data.histories) != read.score(data.histories)).any()
 
+    def test_so_does_it_for_what_a_part_wraps(self):
+        data = make_data()
+        parts = [
+            Part(backend="carried", options={"backend": "ease", "options": {"decay_items": decay}})
+            for decay in (10.0, 2.0)
+        ]
+        read = reread(parts[1], fit_part(parts[0], data))
+        np.testing.assert_array_equal(
+            read.score(data.histories), fit_part(parts[1], data).score(data.histories)
+        )
+
 
 class FakeWork:
     """Fits and judgements that take the seconds they are told to, on a clock of their own."""

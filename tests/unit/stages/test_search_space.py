@@ -7,7 +7,15 @@ import pytest
 from plmrec.errors import ParamsError
 from plmrec.params import Range
 from plmrec.recommenders.blend import Part
-from plmrec.stages.search_space import all_settings, check_space, decode, encode, open_axes
+from plmrec.stages.search_space import (
+    all_settings,
+    check_space,
+    decode,
+    encode,
+    open_axes,
+    starts_of,
+    with_setting,
+)
 
 L2 = Range(low=50, high=2000, log=True)
 
@@ -37,6 +45,34 @@ class TestAxes:
 
     def test_a_part_whose_backend_has_no_space_has_no_axes(self):
         assert open_axes(Part(backend="popularity"), {"ease": {"l2": L2}}) == ({}, {})
+
+
+class TestWrappers:
+    PART = Part(backend="carried", options={"backend": "ease", "options": {"l2": 90.0}})
+
+    def test_what_a_part_wraps_is_searched_on_its_own_axes(self):
+        space = {"carried": {"share": (0.5, 1.0)}, "ease": {"l2": L2, "reads": ("seen",)}}
+        axes, own = open_axes(self.PART, space)
+        assert axes == {
+            "share": (0.5, 1.0),
+            "options.l2": L2,
+            "options.reads": ("liked", "seen"),
+        }
+        assert own == {"share": 1.0, "options.l2": 90.0, "options.reads": "liked"}
+
+    def test_it_starts_with_the_settings_of_what_it_wraps(self):
+        assert starts_of(self.PART, {"ease": [{"l2": 400.0}], "als": [{"alpha": 1.0}]}) == [
+            {"options.l2": 400.0}
+        ]
+
+    def test_a_setting_leaves_the_part_it_came_from_alone(self):
+        changed = with_setting(self.PART, {"options.l2": 5.0, "options.reads": "seen"})
+        assert changed.options == {"backend": "ease", "options": {"l2": 5.0, "reads": "seen"}}
+        assert self.PART.options == {"backend": "ease", "options": {"l2": 90.0}}
+
+    def test_what_it_wraps_refuses_is_named(self):
+        with pytest.raises(ParamsError, match=r"training\.space\.ease\.l3"):
+            check_space({"ease": {"l3": L2}}, {}, {"a": self.PART})
 
 
 class TestCheck:

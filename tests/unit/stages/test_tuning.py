@@ -108,6 +108,17 @@ class TestTuneParts:
         _, _, trials = tune(data, dataclasses.replace(SEARCH, trials_of={"ease": 3}))
         assert [t.number for t in trials if t.part == "ease"] == [0, 1, 2]
 
+    def test_what_a_part_wraps_is_tuned(self, data):
+        parts = {"a": Part(backend="carried", options={"backend": "ease", "options": {"l2": 9e3}})}
+        tuned, _, trials = tune(data, parts=parts)
+        assert trials[0].options["options.l2"] == 9e3
+        assert len({t.options["options.l2"] for t in trials}) > 1
+        (chosen,) = [t.options for t in trials if t.is_chosen]
+        assert tuned["a"].options["options"] == {
+            "l2": chosen["options.l2"],
+            "decay_items": chosen["options.decay_items"],
+        }
+
     def test_without_time_every_part_stays_as_it_came(self, data, caplog):
         parts, _, trials = tune(data, dataclasses.replace(SEARCH, budget_s=0.0))
         assert {name: len([t for t in trials if t.part == name]) for name in PARTS} == {
