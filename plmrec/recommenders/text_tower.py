@@ -27,7 +27,7 @@ class Options(Section):
         default="liked", description="learn from what users liked, or from all they had to do with"
     )
     decay_items: float | None = Field(
-        default=20.0,
+        default=5.0,
         gt=0,
         description="items after which an older one weighs 1/e when scoring; null: all alike",
     )
