@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from plmrec.histories import Bools, Floats, Histories, Ints
+from plmrec.histories import Bools, Floats, Ints
 from plmrec.recommenders._ranker_inputs import (
     N_USER_NUMBERS,
     Windows,
@@ -19,47 +18,15 @@ from plmrec.recommenders._ranker_inputs import (
     cut_windows,
     step_signs,
 )
+from plmrec.recommenders._ranker_lesson import Lesson, Read
 from plmrec.recommenders._ranker_net import Net, one_thread
 from plmrec.recommenders._torch import seeded
-from plmrec.types import FloatMatrix
 
 if TYPE_CHECKING:
     from plmrec.recommenders.ranker import Options
 
 _WARM_UP = 10  # batches over which the average of the weights begins to look back
 _GRADIENT_NORM = 1.0  # longer gradients are cut, or one odd history could spoil an LSTM
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Read:
-    """What is read of some entries.
-
-    Attributes:
-        histories: n entries.
-        texts: float32 (n_items, d).
-        numbers: float64 (n, N_NUMBERS), of the entries, standardised.
-    """
-
-    histories: Histories
-    texts: FloatMatrix
-    numbers: Floats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lesson:
-    """What is learnt from.
-
-    Attributes:
-        read: The entries.
-        item_numbers: float64 (n_items, rest), of items drawn as unmet, standardised.
-        learnt: (n,), True for entries to learn from.
-        checked: (n,), True for entries that tell when to stop; others than ``learnt``.
-    """
-
-    read: Read
-    item_numbers: Floats
-    learnt: Bools
-    checked: Bools
 
 
 class _Reader:

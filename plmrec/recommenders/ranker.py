@@ -10,31 +10,25 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from plmrec.errors import PermanentError, ShapeError
-from plmrec.histories import Bools, Catalogue, Floats, Histories, TrainingData
+from plmrec.histories import Catalogue, Floats, Histories, TrainingData
 from plmrec.metrics.calibration import Platt, fit_platt
 from plmrec.metrics.probabilities import best_threshold, judge_probabilities
 from plmrec.params import Fraction, Section
 from plmrec.recommenders._centred_texts import CentredTexts
 from plmrec.recommenders._item_to_item import strongest
-from plmrec.recommenders._ranker_inputs import (
-    N_NUMBERS,
-    N_USER_NUMBERS,
-    ItemCounts,
-    deal_entries,
-    item_numbers,
-    next_user_numbers,
-    user_numbers,
+from plmrec.recommenders._ranker_inputs import N_USER_NUMBERS, ItemCounts, next_user_numbers
+from plmrec.recommenders._ranker_lesson import (
+    Read,
+    in_any_order,
+    item_part,
+    make_lesson,
+    numbers_of_entries,
 )
-from plmrec.recommenders._sequences import shuffle_ties
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State, moved_places
 from plmrec.types import FloatMatrix
 
 if TYPE_CHECKING:
     from plmrec.recommenders._ranker_net import Net
-    from plmrec.recommenders._ranker_training import Lesson
-
-_FOLDS = 5  # of users, whose entries are counted apart
-_SMALL = 1e-6
 
 Task: TypeAlias = Literal["like", "click", "watch"]
 
@@ -131,7 +125,7 @@ class Ranker:
 
         options, histories = self.options, in_any_order(data.histories, self.options.seed)
         texts = CentredTexts.of(data.catalogue)
-        lesson, numbers, reported = _lesson(histories, texts.rows, options)
+        lesson, numbers, reported = make_lesson(histories, texts.rows, options)
         net = train(lesson, options)
         like = options.tasks.index("like")
         logits = predict(net, lesson.read, lesson.checked | reported, options)[:, like]
@@ -202,12 +196,11 @@ class Ranker:
         Returns:
             float64 (n,), in [0, 1].
         """
-        from plmrec.recommenders._ranker_training import Read, predict
+        from plmrec.recommenders._ranker_training import predict
 
         model = self._fitted()
         self._check(histories)
-        raw = [user_numbers(histories, model.counts.rate), model.counts.numbers(histories.items)]
-        numbers = (np.concatenate(raw, axis=1) - model.numbers[0]) / model.numbers[1]
+        numbers = numbers_of_entries(histories, model.counts, model.numbers)
         wanted = np.ones(len(histories.items), dtype=np.bool_)
         read = Read(histories=histories, texts=model.texts.rows, numbers=numbers)
         logits = predict(model.net, read, wanted, self.options)
@@ -306,64 +299,9 @@ class Ranker:
         self._check(histories)
         mean, deviation = model.numbers[:, :N_USER_NUMBERS]
         users = (next_user_numbers(histories, model.counts.rate) - mean) / deviation
-        items = _item_part(model.counts, model.numbers)
+        items = item_part(model.counts, model.numbers)
         known = Known(users=users, items=items, texts=model.texts.rows)
         return score_items(model.net, histories, known, self.options.max_history)
-
-
-def in_any_order(histories: Histories, seed: int) -> Histories:
-    """The same histories with entries of one moment in random order.
-
-    They are sorted by their place in the catalogue, from which a sequence could be guessed.
-    """
-    order = shuffle_ties(histories, np.random.default_rng(seed))
-    shares = histories.watch_shares
-    return replace(
-        histories,
-        items=histories.items[order],
-        weights=histories.weights[order],
-        times=histories.times[order],
-        watch_shares=None if shares is None else shares[order],
-    )
-
-
-def _lesson(
-    histories: Histories, texts: FloatMatrix, options: Options
-) -> tuple[Lesson, Floats, Bools]:
-    """What to learn from, what brings numbers to 0 and 1, and which entries to report on.
-
-    The counts that describe an entry hold neither it nor anything else its user did, nor any of
-    the entries that are checked or reported on.
-    """
-    from plmrec.recommenders._ranker_training import Lesson, Read
-
-    learnt, checked, reported = deal_entries(histories, options.check_share, options.seed)
-    counts = ItemCounts.of(histories, learnt)
-    raw = np.concatenate(
-        [
-            user_numbers(histories, counts.rate),
-            item_numbers(histories, learnt, folds=_FOLDS, seed=options.seed),
-        ],
-        axis=1,
-    )
-    raw[~learnt, N_USER_NUMBERS:] = counts.numbers(histories.items[~learnt])
-    numbers = np.stack([np.zeros(N_NUMBERS), np.ones(N_NUMBERS)])
-    if learnt.any():
-        numbers[0], numbers[1] = raw[learnt].mean(axis=0), raw[learnt].std(axis=0) + _SMALL
-    lesson = Lesson(
-        read=Read(histories=histories, texts=texts, numbers=(raw - numbers[0]) / numbers[1]),
-        item_numbers=_item_part(counts, numbers),
-        learnt=learnt,
-        checked=checked,
-    )
-    return lesson, numbers, reported
-
-
-def _item_part(counts: ItemCounts, numbers: Floats) -> Floats:
-    """Standardised numbers of every item, float64 (n_items, rest of N_NUMBERS)."""
-    every = np.arange(len(counts.met), dtype=np.int64)
-    mean, deviation = numbers[:, N_USER_NUMBERS:]
-    return np.asarray((counts.numbers(every) - mean) / deviation)
 
 
 def _log_sigmoid(logits: Floats) -> Floats:

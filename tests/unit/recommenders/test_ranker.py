@@ -10,7 +10,7 @@ from plmrec.backends import build_backend
 from plmrec.errors import ParamsError, PermanentError
 from plmrec.histories import Catalogue, Histories, TrainingData
 from plmrec.metrics.probabilities import area_under_curve
-from plmrec.recommenders.ranker import in_any_order
+from plmrec.recommenders._ranker_lesson import in_any_order
 from tests.support.tastes import make_data, make_histories
 
 SMALL = {
