@@ -234,6 +234,20 @@ class Histories:
         seen[self.users, self.items] = True
         return seen
 
+    def usual_weight(self) -> float:
+        """Median weight of what was liked; 1 where nothing was.
+
+        Where people only click, a click is all the liking there is.
+        """
+        liked = self.weights[self.is_positive]
+        return float(np.median(liked)) if len(liked) else 1.0
+
+    def in_units(self, unit: float) -> Histories:
+        """The same with the weights of what was liked divided by ``unit``, above 0."""
+        if unit == 1.0:
+            return self
+        return replace(self, weights=np.where(self.is_positive, self.weights / unit, self.weights))
+
     def last_times(self) -> Floats:
         """float64 (n_users,), time of each user's last dated entry; nan without one."""
         last = np.full(self.n_users, -np.inf)
@@ -259,13 +273,15 @@ class TrainingData:
 
     Attributes:
         catalogue: The items.
-        histories: What users did with them.
+        histories: What users did with them, in units of the usual sign of interest.
         now: The clock, seconds since 1970: the end of the data, so that a refit is repeatable.
+        unit: What the usual sign of interest weighed before; see ``usual_weight``.
     """
 
     catalogue: Catalogue
     histories: Histories
     now: float
+    unit: float = 1.0
 
     def __post_init__(self) -> None:
         if self.catalogue.n_items != self.histories.n_items:

@@ -125,6 +125,8 @@ def split_last(histories: Histories) -> Split:
         histories: Whole histories. Undated rows have no last item and hold out nothing.
     """
     liked = np.flatnonzero(histories.is_positive & np.isfinite(histories.times))
+    drawn = np.random.default_rng(0).random(len(liked))  # which of several likes of one moment
+    liked = liked[np.lexsort((drawn, histories.times[liked], histories.users[liked]))]
     users = histories.users[liked]
     is_last = np.append(users[1:] != users[:-1], True) if len(users) else np.zeros(0, dtype=bool)
     counts = np.diff(histories.indptr)

@@ -81,7 +81,7 @@ def recommend(
         catalogue = answering.release.catalogue
         found = recommend_items(
             answering.release,
-            load_history(context, catalogue, user),
+            load_history(context, catalogue, user).in_units(answering.release.unit),
             k=k,
             facts=item_facts(context, catalogue),
             find_passages=_passage_finder(pool, answering.generation),
@@ -121,7 +121,7 @@ def recommend_all(
     with open_database(database_url(context)) as pool:
         answering = load_answering(context, pool)
     release = answering.release
-    histories = load_everyone(context, release.catalogue)
+    histories = load_everyone(context, release.catalogue).in_units(release.unit)
     n_rows = write_lists(path, _blocks(release, histories, k, progress))
     return {
         "users": histories.n_users,

@@ -135,7 +135,9 @@ def _register(
     from plmrec.tracking.folder_model import Interface, log_folder
 
     blend = cast("Blend", result.recommender)
-    loaded = LoadedRelease(version="", blend=blend, catalogue=data.catalogue, now=data.now)
+    loaded = LoadedRelease(
+        version="", blend=blend, catalogue=data.catalogue, now=data.now, unit=data.unit
+    )
     arrays, model = pack_release(loaded)
     interface = Interface(
         loader="plmrec.recommend.served:load_served",

@@ -30,12 +30,14 @@ class LoadedRelease:
         blend: The fitted recommender.
         catalogue: The items it scores.
         now: End of the data it was fitted on, seconds since 1970.
+        unit: What the usual sign of interest weighs in the histories it is asked with.
     """
 
     version: str
     blend: Blend
     catalogue: Catalogue
     now: float
+    unit: float = 1.0
 
     @property
     def kinds(self) -> PartKinds:
@@ -63,6 +65,7 @@ def pack_release(release: LoadedRelease) -> tuple[Arrays, dict[str, Any]]:
         "values": values,
         "item_ids": list(release.catalogue.item_ids),
         "now": release.now,
+        "unit": release.unit,
     }
 
 
@@ -85,8 +88,9 @@ def unpack_release(
         blend: Blend = build_backend("recommenders", recipe["backend"], recipe["options"])
         blend.load_state({name: np.asarray(a) for name, a in arrays.items()}, model["values"])
         catalogue = Catalogue(item_ids=tuple(model["item_ids"]))
+        clock, unit = float(model["now"]), float(model["unit"])
         return LoadedRelease(
-            version=version, blend=blend, catalogue=catalogue, now=float(model["now"])
+            version=version, blend=blend, catalogue=catalogue, now=clock, unit=unit
         )
     except KeyError as err:
         raise DataContractError(f"release {version}: expected {err} in its state") from err

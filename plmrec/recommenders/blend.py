@@ -58,9 +58,10 @@ _PARTS: Final = {
     "item_knn_seen": Part(backend="item_knn", options=_SEEN),
     "markov": Part(backend="markov"),
     "markov_seen": Part(backend="markov", options={**_SEEN, "last_items": 20, "decay_items": 9.0}),
-    "als": Part(backend="carried"),
+    "als": Part(backend="als"),
     "als_seen": Part(backend="als", options=_SEEN),
-    "content": Part(backend="content"),
+    "carried": Part(backend="carried", options={"options": {"decay_items": None}}),
+    "content": Part(backend="content", options={"decay_items": None}),
 }
 
 

@@ -79,8 +79,8 @@ def collect_choices(
 
     The best items of each part are looked at one by one; a few drawn evenly from the rest stand for
     all of it, so that the sum over the catalogue is estimated without bias. Drawing serves the
-    fitting of a few weights only; every evaluation ranks all items. Held-out items that nobody
-    liked in training are left out, since the weights are about items that somebody did.
+    fitting of a few weights only; every evaluation ranks all items. The items that compete are those
+    of the split; where all do, those that somebody liked in training, for others are weighed apart.
 
     Args:
         blend: Fitted on ``split.train``.
@@ -91,18 +91,19 @@ def collect_choices(
     """
     rng = np.random.default_rng(seed)
     n_parts = len(blend.options.parts)
+    compete = blend.liked if split.candidates is None else split.candidates
     features, sizes = [np.zeros((0, n_parts), dtype=np.float32)], [0]
     chosen, stands_for = [np.zeros(0)], [np.zeros(0)]
     contexts = [np.zeros(0, dtype=np.int8)]
     for block in row_blocks(len(rows), split.train.n_items):
         users = rows[block]
         targets = split.heldout.take(users)
-        targets = targets.keep(blend.liked[targets.items])
+        targets = targets.keep(compete[targets.items])
         users = users[np.diff(targets.indptr) > 0]
         targets = targets.take(np.flatnonzero(np.diff(targets.indptr)))
-        told = split.train.take(users)
+        told = split.told.take(users)
         scores = np.stack([blend.part_scores(name, told) for name in blend.options.parts])
-        closed = split.excluded.take(users).seen() | ~blend.liked
+        closed = split.excluded.take(users).seen() | ~compete
         contexts.append(blend.contexts(told))
         for row in range(len(users)):
             items, stand, share = _choice_set(scores[:, row], closed[row], targets, row, rng)

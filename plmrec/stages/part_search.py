@@ -242,8 +242,13 @@ def judge_users(scorer: Scorer, split: Split, rows: Ints, k: int) -> Floats:
     """NDCG@k of some users of a split, float64 (n_rows,)."""
     if not len(rows):
         return np.zeros(0)
-    histories, excluded = split.train.take(rows), split.excluded.take(rows)
-    items = list_items(scorer, histories, k=k, excluded=excluded)
+    items = list_items(
+        scorer,
+        split.told.take(rows),
+        k=k,
+        excluded=split.excluded.take(rows),
+        candidates=split.candidates,
+    )
     return judge_lists(items, split, rows).per_user[f"ndcg@{k}"]
 
 

@@ -15,17 +15,26 @@ from plmrec.histories import Ints, TrainingData
 from plmrec.params import Params
 from plmrec.recommenders import blend
 from plmrec.recommenders.base import Recommender
-from plmrec.splits import Split, choose_split, split_window
+from plmrec.splits import Split, choose_split, split_cold_items, split_window
+from plmrec.stages.part_search import fit_part
 from plmrec.stages.recipe import Recipe, fit_recipe
 from plmrec.stages.tuning import (
     Search,
+    Step,
     Trial,
     count_steps,
     draw_judged,
     tune_parts,
     usable_parts,
 )
-from plmrec.stages.weighing import Bench, judge, prior_weights, share_with_cold, weigh_parts
+from plmrec.stages.weighing import (
+    Bench,
+    judge,
+    prior_weights,
+    share_with_cold,
+    weigh_for_cold,
+    weigh_parts,
+)
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -104,31 +113,81 @@ def train_recommender(
         done += 1
         progress(done, total)
 
-    before, rows = seen.with_histories(split.train), _judged(split, params)
-    parts, fitted, trials = tune_parts(
-        before, split, parts=options.parts, search=search, rows=rows, k=params.evaluation.k,
-        step=step,
-    )  # fmt: skip
-    model = blend.build(options.model_copy(update={"parts": parts}))
-    model.adopt(fitted, before)
-    first = Bench(model=model, split=split, rows=_drawn(split, params))
-    benches = [first, *_windows(model.options, seen, params)]
+    options, trials, on_cold = _tune_for_cold(options, seen, params, search, step)
+    before, k = seen.with_histories(split.train), params.evaluation.k
+    others = {n: part for n, part in options.parts.items() if n not in {t.part for t in trials}}
+    tuned, fitted, more = tune_parts(
+        before, split, parts=others, search=search, rows=_judged(split, params), k=k, step=step
+    )
+    options = options.model_copy(update={"parts": options.parts | tuned})
+    benches = _benches(options, fitted, before, split, seen, params)
     step()
     benches = weigh_parts(benches, params)
+    if on_cold is not None:
+        cold = weigh_for_cold(on_cold, params)
+        weights = benches[0].model.options.weights | {"cold": cold}
+        benches = [bench.with_options(weights=weights) for bench in benches]
     step()
     benches = share_with_cold(benches, params)
     step()
     recipe = _recipe(benches[0].model.options)
     result = fit_recipe(recipe, data)
     step()
+    trials = [*trials, *more]
     return TrainResult(
         recommender=result,
         recipe=recipe,
-        validation=_table(benches, trials, params.evaluation.k),
+        validation=_table(benches, trials, k),
         trials=[asdict(trial) for trial in trials],
         split_digest=split.digest(),
         split_kind=split.kind,
     )
+
+
+def _tune_for_cold(
+    options: blend.Options, data: TrainingData, params: Params, search: Search, step: Step
+) -> tuple[blend.Options, list[Trial], Bench | None]:
+    """Tune the parts that are there for items nobody liked on items held out as if nobody had.
+
+    Returns:
+        The options with those parts tuned, what was tried, and the parts fitted without the
+        held-out items; no trials and None where there are no such parts, or nobody to judge them.
+    """
+    parts = {
+        name: part
+        for name, part in options.parts.items()
+        if part.reads_text and search.limit(part) > 1
+    }
+    split = split_cold_items(
+        data.histories, share=params.training.validation_share, seed=params.seed
+    )
+    if not parts or split.n_judged < _MIN_JUDGED or not split.train.is_positive.any():
+        return options, [], None
+    before, rows = data.with_histories(split.train), _judged(split, params)
+    tuned, fitted, trials = tune_parts(
+        before, split, parts=parts, search=search, rows=rows, k=params.evaluation.k, step=step
+    )
+    model = blend.build(blend.Options(parts=tuned))
+    model.adopt(fitted, before)
+    bench = Bench(model=model, split=split, rows=_drawn(split, params))
+    return options.model_copy(update={"parts": options.parts | tuned}), trials, bench
+
+
+def _benches(  # noqa: PLR0913
+    options: blend.Options,
+    fitted: dict[str, Any],
+    before: TrainingData,
+    split: Split,
+    data: TrainingData,
+    params: Params,
+) -> list[Bench]:
+    """The tuned blend on the validation split, then before moments of the past."""
+    missing = {name: part for name, part in options.parts.items() if name not in fitted}
+    parts = fitted | {name: fit_part(part, before) for name, part in missing.items()}
+    model = blend.build(options)
+    model.adopt({name: parts[name] for name in options.parts}, before)
+    first = Bench(model=model, split=split, rows=_drawn(split, params))
+    return [first, *_windows(options, data, params)]
 
 
 def validation_split(data: TrainingData, params: Params) -> Split:

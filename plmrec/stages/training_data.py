@@ -44,7 +44,10 @@ def load_training_data(
     histories = load_histories(interactions, catalogue, feedback)
     dated = histories.times[np.isfinite(histories.times)]
     now = float(dated.max()) if dated.size else 0.0
-    return TrainingData(catalogue=catalogue, histories=histories, now=now)
+    unit = histories.usual_weight()
+    return TrainingData(
+        catalogue=catalogue, histories=histories.in_units(unit), now=now, unit=unit
+    )
 
 
 def load_catalogue(items: ShardedTable, vectors: ShardedTable | None) -> Catalogue:

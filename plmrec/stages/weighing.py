@@ -118,6 +118,21 @@ def weights_of(choices: Choices, options: Options, l2: float) -> Weights:
     return found
 
 
+def weigh_for_cold(bench: Bench, params: Params) -> dict[str, float]:
+    """Weights of the parts that read texts, from what users chose among items nobody had liked.
+
+    Args:
+        bench: Those parts, fitted on the training side of a split by cold items.
+        params: ``seed`` and ``training.weight_l2`` are used.
+    """
+    choices = collect_choices(bench.model, bench.split, bench.rows, seed=params.seed)
+    known = choices.take(choices.contexts != USER_CONTEXTS.index("new"))
+    prior = np.full(len(bench.model.options.parts), _PRIOR)
+    return _named(
+        bench.model.options, fit_weights(known, prior=prior, l2=params.training.weight_l2)
+    )
+
+
 def _named(options: Options, weights: Floats) -> dict[str, float]:
     return dict(zip(options.parts, (round(float(each), 4) for each in weights), strict=True))
 
