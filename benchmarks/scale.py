@@ -1,7 +1,7 @@
 """How long the chain takes, and how much memory, on a synthetic dataset of a given shape.
 
-Items have a title and nothing else; users follow topics, fashion and their last item. ``plmrec run``
-and ``plmrec recommend --all`` are then timed as separate processes.
+Items have a title and nothing else; users keep to two topics, and to what is in fashion in them.
+``plmrec run`` and ``plmrec recommend --all`` are then timed as separate processes.
 
     python benchmarks/scale.py [--users 50000 --items 20000 --interactions 360000]
 """
@@ -56,7 +56,9 @@ def write_interactions(
         for user, count in enumerate(counts):
             moment, likes, seen = rng.uniform(0, DAYS), rng.integers(0, TOPICS, 2), set()
             for _ in range(count):
-                pool = by_topic[likes[rng.integers(2)]] if rng.random() < 0.8 else np.arange(n_items)
+                pool = (
+                    by_topic[likes[rng.integers(2)]] if rng.random() < 0.8 else np.arange(n_items)
+                )
                 few = rng.choice(pool, 30)
                 odds = appeal[few] * np.exp(-np.abs(moment - born[few]) / 20)
                 item = int(few[rng.choice(30, p=odds / odds.sum())])

@@ -161,21 +161,25 @@ class TrainingParams(Section):
     space: Space = Field(
         default={
             "ease": {
+                "reads": ("seen", "liked"),
                 "l2": Range(low=50, high=2000, log=True),
                 "decay_items": Range(low=3, high=60, log=True),
             },
             "item_knn": {
+                "reads": ("seen", "liked"),
                 "shrinkage": Range(low=2, high=200, log=True),
                 "n_neighbours": Range(low=20, high=300, log=True, int=True),
                 "decay_items": Range(low=2, high=60, log=True),
             },
             "als": {
+                "reads": ("seen", "liked"),
                 "factors": (32, 64, 128),
                 "alpha": Range(low=1, high=40, log=True),
                 "l2": Range(low=0.3, high=100, log=True),
                 "decay_items": Range(low=3, high=60, log=True),
             },
             "markov": {
+                "reads": ("seen", "liked"),
                 "window": Range(low=1, high=20, log=True, int=True),
                 "shrinkage": Range(low=2, high=100, log=True),
                 "decay_items": Range(low=1, high=20, log=True),
@@ -191,10 +195,18 @@ class TrainingParams(Section):
     )
     starts: dict[str, tuple[dict[str, JsonValue], ...]] = Field(
         default={
-            "ease": ({"l2": 400.0, "decay_items": 4.5}, {"l2": 1500.0, "decay_items": 4.5}),
-            "item_knn": ({"decay_items": 3.5}, {"n_neighbours": 250, "decay_items": 3.5}),
-            "als": ({"alpha": 15.0, "l2": 30.0, "decay_items": 4.0},),
-            "markov": ({"shrinkage": 70.0, "decay_items": 4.5},),
+            "ease": (
+                {"reads": "liked"},
+                {"l2": 400.0, "decay_items": 4.5},
+                {"l2": 1500.0, "decay_items": 4.5},
+            ),
+            "item_knn": (
+                {"reads": "liked"},
+                {"decay_items": 3.5},
+                {"n_neighbours": 250, "decay_items": 3.5},
+            ),
+            "als": ({"reads": "liked"}, {"alpha": 4.0, "l2": 1.0}),
+            "markov": ({"reads": "liked"}, {"shrinkage": 70.0, "decay_items": 4.5}),
         },
         description="settings of a backend to try right after a part's own, such as good ones of "
         "other data; options they do not name are the part's own",
@@ -221,7 +233,7 @@ class TrainingParams(Section):
         default=0.2, description="share of the dated interactions that a split by time holds out"
     )
     windows: int = Field(
-        default=4,
+        default=2,
         ge=0,
         le=8,
         description="moments of the past before which the parts are fitted again, to learn their "

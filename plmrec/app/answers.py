@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -171,15 +173,26 @@ def _passage_finder(pool: Pool, generation: Generation) -> FindPassages:
 def _blocks(
     release: LoadedRelease, histories: Histories, k: int, progress: Progress
 ) -> Iterator[pa.Table]:
-    """Lists of all users as tables, a block of users each."""
+    """Lists of all users as tables, a block of users each, as many at once as there are cores."""
+    from threadpoolctl import threadpool_limits
+
     n_parts = len(release.blend.options.parts)
     step = max(1, _CELLS // max(1, n_parts * release.catalogue.n_items))
     item_ids = pa.array(release.catalogue.item_ids, pa.string())
+    starts = range(0, histories.n_users, step)
+    n_workers = os.cpu_count() or 1
+
+    def table(start: int) -> pa.Table:
+        return _table(release, histories.block(start, start + step), k, item_ids)
+
     progress(0, histories.n_users)
-    for start in range(0, histories.n_users, step):
-        block = histories.block(start, start + step)
-        yield _table(release, block, k, item_ids)
-        progress(min(start + step, histories.n_users), histories.n_users)
+    # One thread per block and core: the many small steps of a block leave no work to share.
+    with threadpool_limits(1), ThreadPoolExecutor(n_workers) as pool:
+        for first in range(0, len(starts), n_workers):
+            some = starts[first : first + n_workers]
+            for start, found in zip(some, pool.map(table, some), strict=True):
+                yield found
+                progress(min(start + step, histories.n_users), histories.n_users)
 
 
 def _table(release: LoadedRelease, block: Histories, k: int, item_ids: pa.Array) -> pa.Table:

@@ -21,11 +21,11 @@ class Options(Section):
     """Options of this backend."""
 
     factors: int = Field(default=64, ge=1, le=1024, description="width of the latent space")
-    l2: float = Field(default=1.0, gt=0, description="weight of the ridge penalty")
-    alpha: float = Field(default=4.0, gt=0, description="confidence that a like adds to 1")
+    l2: float = Field(default=30.0, gt=0, description="weight of the ridge penalty")
+    alpha: float = Field(default=15.0, gt=0, description="confidence that a like adds to 1")
     iterations: int = Field(default=12, ge=1, description="passes over users and items")
     decay_items: float | None = Field(
-        default=20.0,
+        default=5.0,
         gt=0,
         description="items after which an older one weighs 1/e when scoring; null: all alike",
     )

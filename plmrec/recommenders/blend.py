@@ -30,6 +30,7 @@ class Part(Section):
 
     backend: str = Field(description="name of a file in plmrec/recommenders")
     options: dict[str, JsonValue] = Field(default_factory=dict)
+    is_fixed: bool = Field(default=False, description="whether tuning leaves the options alone")
 
     @property
     def is_personal(self) -> bool:
@@ -50,16 +51,13 @@ _SEEN: Final[dict[str, JsonValue]] = {"reads": "seen"}
 _PARTS: Final = {
     "popularity": Part(backend="popularity"),
     "recent_popularity": Part(backend="recent_popularity"),
-    "week": Part(backend="recent_popularity", options={"half_life_days": 7.0}),
+    "week": Part(backend="recent_popularity", options={"half_life_days": 7.0}, is_fixed=True),
     "trend": Part(backend="recent_popularity", options={"anchor": "user", "half_life_days": 14.0}),
-    "ease": Part(backend="ease"),
-    "ease_seen": Part(backend="ease", options=_SEEN),
-    "item_knn": Part(backend="item_knn"),
-    "item_knn_seen": Part(backend="item_knn", options=_SEEN),
-    "markov": Part(backend="markov"),
-    "markov_seen": Part(backend="markov", options={**_SEEN, "last_items": 20, "decay_items": 9.0}),
-    "als": Part(backend="als"),
-    "als_seen": Part(backend="als", options=_SEEN),
+    "ease": Part(backend="ease", options=_SEEN),
+    "item_knn": Part(backend="item_knn", options=_SEEN),
+    "markov": Part(backend="markov", options={**_SEEN, "last_items": 20, "decay_items": 9.0}),
+    "als": Part(backend="als", options=_SEEN),
+    "sasrec": Part(backend="sasrec"),
     "carried": Part(backend="carried", options={"options": {"decay_items": None}}),
     "content": Part(backend="content", options={"decay_items": None}),
 }

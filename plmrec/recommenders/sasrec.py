@@ -78,6 +78,11 @@ class Options(Section):
     )
     seed: int = Field(default=7, ge=0, description="seed of every random choice")
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it knows items nobody liked."""
+        return self.items != "id"
+
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Options:
         if self.width % self.heads:

@@ -17,10 +17,10 @@ Family: TypeAlias = Literal["classic", "language model", "release", "ablation"]
 Depth: TypeAlias = Literal["none", "texts", "parts"]
 
 RELEASE: Final = "release"
-WITHOUT_TEXTS: Final = "without texts"
+WITHOUT_TEXTS: Final = "without vectors"
 ONLY_TEXTS: Final = "only texts"
 
-_NOTHING_BUT_TEXTS: Final = {"content", "interest_profile", "mean_history", "text_tower"}
+_NEED_VECTORS: Final = {"interest_profile", "mean_history", "text_tower"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +144,9 @@ def choose_names(names: Sequence[str]) -> list[str]:
 def variants(recipe: Recipe, depth: Depth) -> list[Variant]:
     """The ablations of a release.
 
-    Without texts, parts that say nothing then are left out, and the others cannot read any. With
-    only texts, those are the parts that stay. Then each part is left out in turn.
+    Without the language model's vectors, parts that say nothing then are left out, and the others
+    have titles and labels alone. With only texts, what compares texts stays. Then each part is left
+    out in turn.
 
     Args:
         recipe: Of the release, with its tuned parts.
@@ -162,7 +163,11 @@ def variants(recipe: Recipe, depth: Depth) -> list[Variant]:
         ),
         Variant(
             name=ONLY_TEXTS,
-            parts={name: part for name, part in parts.items() if needs_texts(part)},
+            parts={
+                name: part
+                for name, part in parts.items()
+                if needs_texts(part) or part.backend == "content"
+            },
         ),
     ]
     if depth == "parts":
@@ -190,6 +195,6 @@ def variant_params(variant: Variant, recipe: Recipe, params: Params) -> Params:
 
 
 def needs_texts(part: Part) -> bool:
-    """Whether a part says nothing without texts; others may say more with them."""
+    """Whether a part says nothing without vectors; others may say more with them."""
     by_text = part.backend == "sasrec" and part.options.get("items") == "text"
-    return by_text or part.backend in _NOTHING_BUT_TEXTS
+    return by_text or part.backend in _NEED_VECTORS

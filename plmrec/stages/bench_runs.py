@@ -15,7 +15,7 @@ from plmrec.errors import DataContractError, PermanentError
 from plmrec.histories import Ints, TrainingData
 from plmrec.params import Params
 from plmrec.recommenders.base import Recommender
-from plmrec.splits import Split, SplitKind, checked, choose_split
+from plmrec.splits import Split, checked, choose_split, split_cold_items
 from plmrec.stages.bench_models import RELEASE, Contender, Family, Variant, variant_params
 from plmrec.stages.evaluate import judge
 from plmrec.stages.judging import Judgement
@@ -95,8 +95,7 @@ def make_bed(
 ) -> Bed:
     """Prepare a split for a bench.
 
-    Training sets aside what ``evaluate`` would judge by before it tunes; here that is a last like
-    of each user, so that it may tune on nearly all of the training side.
+    Tuning holds out of the training side what the split holds out of the whole, where it can.
 
     Raises:
         DataContractError: Something held out leaks into training, or nobody can be judged.
@@ -109,13 +108,15 @@ def make_bed(
             f"found {len(rows)} and {int(split.train.is_positive.sum())}",
             hint="Give interactions of more users or over a longer time, or another --protocol",
         )
-    evaluation = params.evaluation.model_copy(update={"k": k, "split": "last"})
+    evaluation = params.evaluation.model_copy(update={"k": k})
+    kind = split.kind if split.kind in ("time", "random") else "last"
+    training = params.training.model_copy(update={"validation": kind})
     return Bed(
         data=data,
         split=split,
         before=data.with_histories(split.train),
         rows=rows,
-        params=params.model_copy(update={"evaluation": evaluation}),
+        params=params.model_copy(update={"evaluation": evaluation, "training": training}),
         groups=groups,
         n_seeds=n_seeds,
     )
@@ -137,7 +138,7 @@ def run_release(bed: Bed) -> Figures:
     """Train the recommender of a release on the training side, and judge it."""
     gauge, started = PeakMemory(), time.perf_counter()
     try:
-        recipe = train_recommender(bed.before, bed.params).recipe
+        recipe = train_recommender(bed.before, bed.params, set_aside=False).recipe
         tune_s = time.perf_counter() - started
         found = _fitted_and_judged(RELEASE, "release", recipe, bed)
     except PermanentError as err:
@@ -150,7 +151,8 @@ def run_variant(variant: Variant, release: Recipe, bed: Bed) -> Figures:
     gauge, started = PeakMemory(), time.perf_counter()
     before = bed.before if variant.with_texts else without_texts(bed.before)
     try:
-        result = train_recommender(before, variant_params(variant, release, bed.params))
+        params = variant_params(variant, release, bed.params)
+        result = train_recommender(before, params, set_aside=False)
         tune_s = time.perf_counter() - started
         judgement, score_s = _judged(result.recommender, bed)
     except PermanentError as err:
@@ -218,15 +220,13 @@ def _tuned(contender: Contender, bed: Bed) -> Recipe:
 
 
 def _validation(bed: Bed) -> Split:
-    """What a search holds out of the training side: in the same way, where users stay the same."""
-    by_time: SplitKind = "time" if bed.split.kind == "time" else "last"
+    """What a search holds out of the training side: in the same way as the split."""
     training, seed = bed.params.training, bed.params.seed
+    share = training.validation_share
+    if bed.split.kind == "cold-items":
+        return split_cold_items(bed.before.histories, share=share, seed=seed)
     return choose_split(
-        bed.before.histories,
-        "random" if bed.split.kind == "random" else by_time,
-        share=training.validation_share,
-        seed=seed,
-        min_users=_MIN_JUDGED,
+        bed.before.histories, training.validation, share=share, seed=seed, min_users=_MIN_JUDGED
     )
 
 

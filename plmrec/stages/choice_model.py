@@ -79,8 +79,9 @@ def collect_choices(
 
     The best items of each part are looked at one by one; a few drawn evenly from the rest stand for
     all of it, so that the sum over the catalogue is estimated without bias. Drawing serves the
-    fitting of a few weights only; every evaluation ranks all items. The items that compete are those
-    of the split; where all do, those that somebody liked in training, for others are weighed apart.
+    fitting of a few weights only; every evaluation ranks all items. The items that compete are
+    those of the split; where all do, those that somebody liked in training, for others are weighed
+    apart.
 
     Args:
         blend: Fitted on ``split.train``.

@@ -82,6 +82,7 @@ def train_recommender(
     *,
     progress: Progress = lambda _done, _total: None,
     store: Path | None = None,
+    set_aside: bool = True,
 ) -> TrainResult:
     """Tune a blend on a validation split, then fit it on everything.
 
@@ -94,14 +95,15 @@ def train_recommender(
         progress: Told steps done and steps to do.
         store: File that keeps what tuning tried, so that a killed training goes on; None keeps
             nothing.
+        set_aside: Whether ``evaluate`` will judge by a part of these data; False where they are
+            themselves what is left of a split.
 
     Raises:
         ParamsError: ``training.options`` or ``training.space`` are not valid.
     """
     options = _checked_options(params)
     options = options.model_copy(update={"parts": usable_parts(options, data.histories)})
-    outer = evaluation_split(data, params)
-    seen = data.with_histories(outer.train) if outer.n_judged else data
+    seen = _without_judged(data, params) if set_aside else data
     split = validation_split(seen, params)
     if not params.training.tune or split.n_judged < _MIN_JUDGED:
         return _untuned(data, options, progress)
@@ -173,7 +175,7 @@ def _tune_for_cold(
     return options.model_copy(update={"parts": options.parts | tuned}), trials, bench
 
 
-def _benches(  # noqa: PLR0913
+def _benches(
     options: blend.Options,
     fitted: dict[str, Any],
     before: TrainingData,
@@ -188,6 +190,12 @@ def _benches(  # noqa: PLR0913
     model.adopt({name: parts[name] for name in options.parts}, before)
     first = Bench(model=model, split=split, rows=_drawn(split, params))
     return [first, *_windows(options, data, params)]
+
+
+def _without_judged(data: TrainingData, params: Params) -> TrainingData:
+    """What ``evaluate`` does not judge by; everything where it judges nobody."""
+    outer = evaluation_split(data, params)
+    return data.with_histories(outer.train) if outer.n_judged else data
 
 
 def validation_split(data: TrainingData, params: Params) -> Split:
@@ -229,6 +237,7 @@ def _windows(options: blend.Options, data: TrainingData, params: Params) -> list
     """
     training, benches, n_known, n_new = params.training, [], 0, 0
     share = training.validation_share
+    weight = 1.0 if training.validation == "time" else training.window_weight
     for place in range(training.windows):
         start = 1.0 - share - place * share / 2
         split = split_window(data.histories, start=start, stop=start + share)
@@ -237,7 +246,7 @@ def _windows(options: blend.Options, data: TrainingData, params: Params) -> list
         model = blend.build(options)
         model.fit(data.with_histories(split.train))
         rows = _drawn(split, params)
-        benches.append(Bench(model=model, split=split, rows=rows, weight=training.window_weight))
+        benches.append(Bench(model=model, split=split, rows=rows, weight=weight))
         is_known = np.diff(split.train.take(rows).positives().indptr) > 0
         n_known, n_new = n_known + int(is_known.sum()), n_new + int((~is_known).sum())
         if min(n_known, n_new) >= _ENOUGH_USERS:

@@ -45,9 +45,7 @@ def load_training_data(
     dated = histories.times[np.isfinite(histories.times)]
     now = float(dated.max()) if dated.size else 0.0
     unit = histories.usual_weight()
-    return TrainingData(
-        catalogue=catalogue, histories=histories.in_units(unit), now=now, unit=unit
-    )
+    return TrainingData(catalogue=catalogue, histories=histories.in_units(unit), now=now, unit=unit)
 
 
 def load_catalogue(items: ShardedTable, vectors: ShardedTable | None) -> Catalogue:

@@ -124,18 +124,13 @@ def measure(scorer: Scorer, split: Split, rows: Ints, k: int) -> float:
 
 
 def usable_parts(options: blend.Options, histories: Histories) -> dict[str, blend.Part]:
-    """The parts that can tell something from such data.
-
-    Without times there is no order and no age; where everything seen was liked, what reads all
-    that was seen repeats what reads the likes.
-    """
-    all_liked = bool(histories.is_positive.all())
-    kept = {}
-    for name, part in options.parts.items():
-        needs_times = part.backend in ("markov", "recent_popularity")
-        repeats = part.options.get("reads") == "seen" and all_liked
-        if not (repeats or (needs_times and not histories.has_times)):
-            kept[name] = part
+    """The parts that can tell something from such data: without times there is no order or age."""
+    needs_times = {"markov", "recent_popularity", "sasrec"}
+    kept = {
+        name: part
+        for name, part in options.parts.items()
+        if histories.has_times or part.backend not in needs_times
+    }
     return kept or dict(options.parts)
 
 

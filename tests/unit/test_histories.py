@@ -73,3 +73,10 @@ def test_watch_shares_follow_their_entries():
     assert found.take(np.array([1, 0])).watch_shares.tolist() == [0.3, 0.2, 0.1]
     assert found.keep(found.items > 0).watch_shares.tolist() == [0.1, 0.2]
     assert dataclasses.replace(found, watch_shares=None).digest() != found.digest()
+
+
+def test_where_people_only_click_a_click_is_all_the_liking_there_is():
+    clicks = make_histories([[(0, 0.3, 1.0), (1, 0.3, 2.0)], [(0, 1.0, 3.0), (2, -1.0, 4.0)]], 3)
+    assert clicks.usual_weight() == 0.3
+    assert clicks.in_units(0.3).weights.tolist() == [1.0, 1.0, 1.0 / 0.3, -1.0]
+    assert Histories.empty(("u",), 3).usual_weight() == 1.0

@@ -96,12 +96,14 @@ class TestTraining:
 
 
 class TestUsableParts:
-    def test_what_needs_times_or_dislikes_is_left_out_without_them(self):
-        data = make_data(dated=False)
-        liked = data.histories.positives()
-        kept = usable_parts(Options(), liked)
-        assert {"recent_popularity", "trend", "markov", "ease_seen", "als_seen"}.isdisjoint(kept)
-        assert {"popularity", "ease", "item_knn", "als", "content"} <= set(kept)
+    def test_what_needs_times_is_left_out_without_them(self):
+        kept = usable_parts(Options(), make_data(dated=False).histories)
+        assert {"recent_popularity", "week", "trend", "markov", "sasrec"}.isdisjoint(kept)
+        assert {"popularity", "ease", "item_knn", "als", "carried", "content"} <= set(kept)
+
+    def test_something_is_always_left(self):
+        options = Options.model_validate({"parts": {"markov": {"backend": "markov"}}})
+        assert list(usable_parts(options, make_data(dated=False).histories)) == ["markov"]
 
 
 def made_up_choices(truth: list[float], *, n_users: int = 4000, n_items: int = 6) -> Choices:
@@ -184,8 +186,8 @@ class TestWeighing:
         parts = {"ease": {"backend": "ease"}, "popularity": {"backend": "popularity"}}
         options = Options.model_validate({"parts": parts})
         found = weights_of(join_choices([taste, fashion]), options, 1.0)
-        assert found["recent"]["ease"] > 1.5 > 0.5 > found["recent"]["popularity"]
-        assert found["away"]["popularity"] > 1.5 > 0.5 > found["away"]["ease"]
+        assert found["recent"]["ease"] > found["recent"]["popularity"] + 1.0
+        assert found["away"]["popularity"] > found["away"]["ease"] + 1.0
         assert "new" not in found
 
     def test_new_users_are_weighed_by_the_parts_that_need_no_history(self):
