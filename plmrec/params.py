@@ -219,7 +219,7 @@ class TrainingParams(Section):
         description="the same for single backends, such as one whose fits are long",
     )
     budget_s: float = Field(
-        default=240.0,
+        default=480.0,
         ge=0,
         description="seconds for the search; each part's own setting is tried in any case. When "
         "they end it before trials do, what is found depends on the speed of the machine",
