@@ -46,8 +46,8 @@ class Plan:
         k: Length of the lists.
         n_seeds: How often a model that draws numbers is fitted.
         models: Names of the models; all when empty.
-        ablation: ``none``; ``texts``: the release without texts, and with only its parts that say
-            nothing without them; ``parts``: also without each part in turn.
+        ablation: ``none``; ``texts``: the release without the language model's vectors, and with
+            only what reads texts; ``parts``: also without each part in turn.
     """
 
     protocol: SplitKind = "last"

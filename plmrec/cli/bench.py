@@ -78,8 +78,8 @@ def quality(
     ablation: Annotated[
         str,
         typer.Option(
-            help="The release with fewer parts: none; texts: without and with only those that say "
-            "nothing without texts; parts: also without each in turn."
+            help="The release with less: none; texts: without the language model's vectors, and with "
+            "only what reads texts; parts: also without each part in turn."
         ),
     ] = "parts",
     report: Annotated[

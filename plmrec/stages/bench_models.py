@@ -45,7 +45,7 @@ class Variant:
     """The release's recommender with some of its parts.
 
     Attributes:
-        name: Such as ``without texts``.
+        name: Such as ``without vectors``.
         parts: The parts that are left, with their options.
         with_texts: Whether the texts' vectors are there to be read.
     """

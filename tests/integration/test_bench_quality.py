@@ -56,7 +56,7 @@ def test_models_are_compared_and_kept_in_nested_runs(service_settings, params, d
     names = [model["model"] for model in result["models"]]
     assert names == [
         "popularity", "ease", "release",
-        "without texts", "only texts", "without popularity", "without content",
+        "without vectors", "only texts", "without popularity", "without content",
     ]  # fmt: skip
     assert {model["status"] for model in result["models"]} == {"ok"}
     assert [each["model"] for each in result["comparisons"]] == ["popularity", "ease"]

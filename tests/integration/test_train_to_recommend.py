@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def params() -> Params:
     values = yaml.safe_load(WEIGHTLESS_PARAMS)
-    values["training"] = {"tune": False}  # what is tuned is not the subject here
+    values["training"]["tune"] = False  # what is tuned is not the subject here
     return Params.model_validate(values)
 
 

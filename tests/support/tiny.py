@@ -18,13 +18,23 @@ TOPICS = {
 }
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
-# Backends without weights, so that the chain runs in seconds.
+# Backends without weights and parts that are fitted at once, so that the chain runs in seconds.
 WEIGHTLESS_PARAMS = """\
 shards: 2
 speech:
   backend: scripted
 encoder:
   backend: hashing
+training:
+  trials: 3
+  options:
+    parts:
+      popularity: {backend: popularity}
+      recent_popularity: {backend: recent_popularity}
+      ease: {backend: ease, options: {reads: seen}}
+      markov: {backend: markov}
+      carried: {backend: carried}
+      content: {backend: content}
 """
 
 
