@@ -78,7 +78,7 @@ def quality(
     ablation: Annotated[
         str,
         typer.Option(
-            help="The release with less: none; texts: without the language model's vectors, and with "
+            help="The release with less: none; texts: without vectors of texts, and with "
             "only what reads texts; parts: also without each part in turn."
         ),
     ] = "parts",
