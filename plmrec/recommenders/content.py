@@ -17,8 +17,6 @@ from plmrec.recommenders._linear import LinearRecommender
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State
 from plmrec.types import FloatMatrix
 
-_SMALL = 1e-6
-
 
 class Options(Section):
     """Options of this backend."""
@@ -31,25 +29,6 @@ class Options(Section):
         gt=0,
         description="liked items after which an older one weighs 1/e when scoring; null: all alike",
     )
-
-
-def centre(vectors: FloatMatrix) -> FloatMatrix:
-    """Subtract the catalogue's mean vector and bring rows back to length 1.
-
-    Vectors of one catalogue share a large common direction, which says "this is a film" and hides
-    what tells films apart. Rows of zeros (no text) stay zero.
-
-    Source:
-        Mu, Bhat and Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word
-        representations".
-    """
-    there = np.any(vectors != 0, axis=1)
-    if not there.any():
-        return vectors
-    moved = np.where(there[:, None], vectors - vectors[there].mean(axis=0), 0.0)
-    norms = np.linalg.norm(moved, axis=1, keepdims=True)
-    moved /= np.maximum(norms, _SMALL)
-    return moved.astype(np.float32)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

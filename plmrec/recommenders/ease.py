@@ -12,7 +12,7 @@ from plmrec.recommenders._linear import LinearRecommender
 from plmrec.recommenders._weights import Reads, evidence
 from plmrec.types import FloatMatrix
 
-_DENSE_UP_TO = 4_000  # items; a larger matrix is kept sparse, or a release would weigh gigabytes
+DENSE_UP_TO = 4_000  # items; a larger matrix is kept sparse, or a release would weigh gigabytes
 
 
 class Options(Section):
@@ -33,7 +33,7 @@ class Options(Section):
         default="liked", description="learn from what users liked, or from all they had to do with"
     )
     keep: int = Field(
-        default=400, ge=1, description=f"weights kept per item above {_DENSE_UP_TO} items"
+        default=400, ge=1, description=f"weights kept per item above {DENSE_UP_TO} items"
     )
 
 
@@ -78,12 +78,12 @@ def learn(data: TrainingData, options: Options) -> ItemToItem:
     read = evidence(data.histories, options.reads)
     places = known_items(read, options.max_items)
     likes = read.matrix()[:, places]
-    exact = np.float64 if len(places) <= _DENSE_UP_TO else np.float32
+    exact = np.float64 if len(places) <= DENSE_UP_TO else np.float32
     gram = (likes.T @ likes).toarray().astype(exact)
     weights = solve_ease(gram, options.l2) if len(places) else gram
     return ItemToItem(
         matrix=weights.astype(np.float32)
-        if len(places) <= _DENSE_UP_TO
+        if len(places) <= DENSE_UP_TO
         else keep_strongest(weights, options.keep),
         places=places,
         n_items=data.catalogue.n_items,

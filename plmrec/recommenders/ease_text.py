@@ -6,22 +6,19 @@ import numpy as np
 from pydantic import Field
 
 from plmrec.histories import Catalogue, Ints, TrainingData
-from plmrec.params import Section
+from plmrec.recommenders import ease
 from plmrec.recommenders._item_to_item import ItemToItem, keep_strongest, reading
 from plmrec.recommenders._linear import LinearRecommender
 from plmrec.recommenders._texts import mean_text, read_texts
-from plmrec.recommenders._weights import Reads, evidence
-from plmrec.recommenders.ease import solve_ease
+from plmrec.recommenders._weights import evidence
 from plmrec.types import FloatMatrix
 
-_DENSE_UP_TO = 4_000  # items; a larger matrix is kept sparse, as in ``ease``
 _ROWS = 1_000  # of the matrix of items by items that are added to at once
 
 
-class Options(Section):
-    """Options of this backend."""
+class Options(ease.Options):
+    """Options of this backend: those of ``ease``, and how much texts and genres weigh."""
 
-    l2: float = Field(default=200.0, gt=0, description="weight of the ridge penalty")
     text_weight: float = Field(
         default=30.0,
         ge=0,
@@ -31,22 +28,6 @@ class Options(Section):
         default=64, ge=1, description="strongest directions of the texts that are read"
     )
     genre_weight: float = Field(default=3.0, ge=0, description="weight of an item's genres")
-    decay_items: float | None = Field(
-        default=10.0,
-        gt=0,
-        description="liked items after which an older one weighs 1/e when scoring; null: all alike",
-    )
-    max_items: int = Field(
-        default=8_000,
-        ge=1,
-        description="only so many items, the most liked first; memory is 8 bytes x n²",
-    )
-    reads: Reads = Field(
-        default="liked", description="learn from what users liked, or from all they had to do with"
-    )
-    keep: int = Field(
-        default=400, ge=1, description=f"weights kept per item above {_DENSE_UP_TO} items"
-    )
 
 
 def text_columns(catalogue: Catalogue, n_dims: int) -> FloatMatrix:
@@ -108,11 +89,11 @@ def learn(data: TrainingData, options: Options) -> ItemToItem:
     columns = features(data.catalogue, options)
     places = _told_of(np.bincount(read.items, minlength=read.n_items), columns, options.max_items)
     likes, told = read.matrix()[:, places], columns[places]
-    is_small = len(places) <= _DENSE_UP_TO
+    is_small = len(places) <= ease.DENSE_UP_TO
     gram = (likes.T @ likes).toarray().astype(np.float64 if is_small else np.float32)
     for start in range(0, len(places), _ROWS):
         gram[start : start + _ROWS] += told[start : start + _ROWS] @ told.T
-    weights = solve_ease(gram, options.l2) if len(places) else gram
+    weights = ease.solve_ease(gram, options.l2) if len(places) else gram
     return ItemToItem(
         matrix=weights.astype(np.float32) if is_small else keep_strongest(weights, options.keep),
         places=places,

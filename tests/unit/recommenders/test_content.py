@@ -4,13 +4,7 @@ import numpy as np
 
 from plmrec.backends import build_backend
 from plmrec.histories import Catalogue, TrainingData
-from plmrec.recommenders.content import centre
 from tests.support.tastes import make_data, make_histories
-
-
-def test_centring_removes_what_all_texts_share_and_leaves_empty_ones_empty():
-    vectors = np.array([[1, 0.1], [1, -0.1], [0, 0]], dtype=np.float32)
-    np.testing.assert_allclose(centre(vectors), [[0, 1], [0, -1], [0, 0]], atol=1e-6)
 
 
 def test_scores_are_sums_over_the_likes_of_how_alike_the_item_is():

@@ -24,6 +24,11 @@ def aspects(catalogue: Catalogue) -> dict[str, np.ndarray]:
 
 
 class TestAspects:
+    def test_texts_are_compared_without_what_all_of_them_share(self):
+        vectors = np.array([[1, 0.1], [1, -0.1], [0, 0]], dtype=np.float32)
+        text = aspects(Catalogue(item_ids=("a", "b", "c"), vectors=vectors))["text"]
+        np.testing.assert_allclose(text, [[1, -1, 0], [-1, 1, 0], [0, 0, 0]], atol=1e-5)
+
     def test_a_shared_name_counts_by_how_rare_it_is_and_none_shared_is_0(self):
         cast = aspects(FOUR)["cast"]
         assert 0 < cast[0, 1] < 1
