@@ -85,7 +85,7 @@ def test_a_large_catalogue_is_kept_sparse(monkeypatch: pytest.MonkeyPatch):
     data = make_data()
     dense = build_backend("recommenders", "ease", {})
     dense.fit(data)
-    monkeypatch.setattr(ease, "_DENSE_UP_TO", 10)
+    monkeypatch.setattr(ease, "DENSE_UP_TO", 10)
     sparse = build_backend("recommenders", "ease", {"keep": 12})
     sparse.fit(data)
     found = sparse.model.matrix.toarray()

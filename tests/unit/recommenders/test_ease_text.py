@@ -7,7 +7,7 @@ import pytest
 
 from plmrec.backends import build_backend
 from plmrec.histories import Catalogue, TrainingData
-from plmrec.recommenders import ease_text
+from plmrec.recommenders import ease, ease_text
 from tests.support.tastes import make_data, make_histories
 
 GENRES = tuple((("drama",), ("drama", "war"), ("comedy",), ())[n % 4] for n in range(40))
@@ -97,7 +97,7 @@ def test_a_large_catalogue_is_kept_sparse(monkeypatch: pytest.MonkeyPatch):
     data = make_data()
     dense = build_backend("recommenders", "ease_text", {})
     dense.fit(data)
-    monkeypatch.setattr(ease_text, "_DENSE_UP_TO", 10)
+    monkeypatch.setattr(ease, "DENSE_UP_TO", 10)
     sparse = build_backend("recommenders", "ease_text", {"keep": 12})
     sparse.fit(data)
     found = sparse.model.matrix.toarray()
