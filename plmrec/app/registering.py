@@ -28,7 +28,17 @@ log = logging.getLogger(__name__)
 EXPERIMENT: Final = "plmrec-train"
 _TRIAL_METRICS: Final = ("n_users", "seconds")
 _AT_ONCE: Final = 4  # nested runs
-_PACKAGES: Final = ("mlflow", "numpy", "pandas", "plmrec", "pydantic", "safetensors", "scipy")
+_PACKAGES: Final = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "plmrec",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+)
 
 
 def register_training(
