@@ -51,8 +51,13 @@ _SEEN: Final[dict[str, JsonValue]] = {"reads": "seen"}
 _PARTS: Final = {
     "popularity": Part(backend="popularity"),
     "recent_popularity": Part(backend="recent_popularity"),
+    "month": Part(backend="recent_popularity", options={"half_life_days": 30.0}, is_fixed=True),
     "week": Part(backend="recent_popularity", options={"half_life_days": 7.0}, is_fixed=True),
-    "trend": Part(backend="recent_popularity", options={"anchor": "user", "half_life_days": 14.0}),
+    "trend": Part(
+        backend="recent_popularity",
+        options={"anchor": "user", "half_life_days": 14.0},
+        is_fixed=True,
+    ),
     "ease": Part(backend="ease", options=_SEEN),
     "item_knn": Part(backend="item_knn", options=_SEEN),
     "markov": Part(backend="markov", options={**_SEEN, "last_items": 20, "decay_items": 9.0}),

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import numpy as np
 from pydantic import ValidationError
 
 from plmrec.errors import ParamsError
@@ -15,7 +14,7 @@ from plmrec.histories import Ints, TrainingData
 from plmrec.params import Params
 from plmrec.recommenders import blend
 from plmrec.recommenders.base import Recommender
-from plmrec.splits import Split, choose_split, split_cold_items, split_window
+from plmrec.splits import Split, choose_split, split_cold_items
 from plmrec.stages.part_search import fit_part
 from plmrec.stages.recipe import Recipe, fit_recipe
 from plmrec.stages.tuning import (
@@ -33,13 +32,14 @@ from plmrec.stages.weighing import (
     prior_weights,
     share_with_cold,
     weigh_for_cold,
+    weigh_for_new,
     weigh_parts,
 )
+from plmrec.stages.windows import windows_of_known, windows_of_new
 
 Progress: TypeAlias = Callable[[int, int], None]
 
 _MIN_JUDGED: Final = 20  # users below which a validation says nothing
-_ENOUGH_USERS: Final = 500  # of one kind, after which windows of the past teach little more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,10 @@ def train_recommender(
     benches = _benches(options, fitted, before, split, seen, params)
     step()
     benches = weigh_parts(benches, params)
-    if on_cold is not None:
-        cold = weigh_for_cold(on_cold, params)
-        weights = benches[0].model.options.weights | {"cold": cold}
-        benches = [bench.with_options(weights=weights) for bench in benches]
+    weights = benches[0].model.options.weights
+    weights |= weigh_for_new(windows_of_new(options, seen, params), options, params)
+    weights |= weigh_for_cold(on_cold, params)
+    benches = [bench.with_options(weights=weights) for bench in benches]
     step()
     benches = share_with_cold(benches, params)
     step()
@@ -189,7 +189,8 @@ def _benches(
     model = blend.build(options)
     model.adopt({name: parts[name] for name in options.parts}, before)
     first = Bench(model=model, split=split, rows=_drawn(split, params))
-    return [first, *_windows(options, data, params)]
+    weight = 1.0 if params.training.validation == "time" else params.training.window_weight
+    return [first, *windows_of_known(options, data, params, weight=weight)]
 
 
 def _without_judged(data: TrainingData, params: Params) -> TrainingData:
@@ -226,32 +227,6 @@ def _judged(split: Split, params: Params) -> Ints:
 
 def _drawn(split: Split, params: Params) -> Ints:
     return draw_judged(split, params.training.weight_users, seed=params.seed)
-
-
-def _windows(options: blend.Options, data: TrainingData, params: Params) -> list[Bench]:
-    """The blend fitted before moments of the past, the latest first.
-
-    Each shows what users did in the stretch of ``validation_share`` of the data after it. What
-    new users and those who came back do can be seen in no other way. A moment is passed over when
-    nothing lies before it; enough users of both kinds end the search.
-    """
-    training, benches, n_known, n_new = params.training, [], 0, 0
-    share = training.validation_share
-    weight = 1.0 if training.validation == "time" else training.window_weight
-    for place in range(training.windows):
-        start = 1.0 - share - place * share / 2
-        split = split_window(data.histories, start=start, stop=start + share)
-        if split.n_judged < _MIN_JUDGED or not split.train.is_positive.any():
-            continue
-        model = blend.build(options)
-        model.fit(data.with_histories(split.train))
-        rows = _drawn(split, params)
-        benches.append(Bench(model=model, split=split, rows=rows, weight=weight))
-        is_known = np.diff(split.train.take(rows).positives().indptr) > 0
-        n_known, n_new = n_known + int(is_known.sum()), n_new + int((~is_known).sum())
-        if min(n_known, n_new) >= _ENOUGH_USERS:
-            break
-    return benches
 
 
 def _table(benches: list[Bench], trials: list[Trial], k: int) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def weigh_parts(benches: list[Bench], params: Params) -> list[Bench]:
     found = weights_of(join_choices(choices), options, params.training.weight_l2)
     tried = [
         [each.with_options(weights=weights) for each in benches]
-        for weights in (found, {**prior_weights(options), **_only(found, "new")})
+        for weights in (found, prior_weights(options))
     ]
     metrics = [judge(each, params.evaluation.k) for each in tried]
     n_users = sum(each.n_users for each in choices)
@@ -97,9 +97,9 @@ def _away_days(benches: Sequence[Bench]) -> float | None:
 
 
 def weights_of(choices: Choices, options: Options, l2: float) -> Weights:
-    """Weights for each context of users that enough choices are known of."""
-    is_new = choices.contexts == USER_CONTEXTS.index("new")
-    known, found = choices.take(~is_new), Weights()
+    """Weights for users who were active lately, and for those away."""
+    known = choices.take(choices.contexts != USER_CONTEXTS.index("new"))
+    found = Weights()
     prior = np.array(list(prior_weights(options)["recent"].values()))
     shared = fit_weights(known, prior=prior, l2=l2)
     for context in ("recent", "away"):
@@ -107,38 +107,47 @@ def weights_of(choices: Choices, options: Options, l2: float) -> Weights:
         enough = own.n_users >= _MIN_USERS
         weights = fit_weights(own, prior=shared, l2=l2) if enough else shared
         found[context] = _named(options, weights)
-    common = [not part.is_personal for part in options.parts.values()]
-    if is_new.sum() >= _MIN_USERS and any(common):
-        own = choices.take(is_new)
-        alike = np.ones(own.n_users)
-        own = replace(own, features=own.features[:, common], weights=alike)
-        weights = np.zeros(len(common))
-        weights[common] = fit_weights(own, prior=np.full(sum(common), _PRIOR), l2=l2)
-        found["new"] = _named(options, weights)
     return found
 
 
-def weigh_for_cold(bench: Bench, params: Params) -> dict[str, float]:
+def weigh_for_new(benches: Sequence[Bench], options: Options, params: Params) -> Weights:
+    """Weights for users who liked nothing yet; none where too few are known.
+
+    Args:
+        benches: The parts that are the same for all, before moments of the past.
+        options: Of the whole blend; its other parts get 0.
+        params: ``seed`` and ``training.weight_l2`` are used.
+    """
+    choices = [collect_choices(b.model, b.split, b.rows, seed=params.seed) for b in benches]
+    if sum(each.n_users for each in choices) < _MIN_USERS:
+        return {}
+    common = benches[0].model.options
+    prior = np.full(len(common.parts), _PRIOR)
+    found = _named(
+        common, fit_weights(join_choices(choices), prior=prior, l2=params.training.weight_l2)
+    )
+    return {"new": {name: found.get(name, 0.0) for name in options.parts}}
+
+
+def weigh_for_cold(bench: Bench | None, params: Params) -> Weights:
     """Weights of the parts that read texts, from what users chose among items nobody had liked.
 
     Args:
-        bench: Those parts, fitted on the training side of a split by cold items.
+        bench: Those parts, fitted on the training side of a split by cold items; None where there
+            is nothing to learn them from.
         params: ``seed`` and ``training.weight_l2`` are used.
     """
+    if bench is None:
+        return {}
     choices = collect_choices(bench.model, bench.split, bench.rows, seed=params.seed)
     known = choices.take(choices.contexts != USER_CONTEXTS.index("new"))
     prior = np.full(len(bench.model.options.parts), _PRIOR)
-    return _named(
-        bench.model.options, fit_weights(known, prior=prior, l2=params.training.weight_l2)
-    )
+    found = fit_weights(known, prior=prior, l2=params.training.weight_l2)
+    return {"cold": _named(bench.model.options, found)}
 
 
 def _named(options: Options, weights: Floats) -> dict[str, float]:
     return dict(zip(options.parts, (round(float(each), 4) for each in weights), strict=True))
-
-
-def _only(weights: Weights, context: Context) -> Weights:
-    return {context: weights[context]} if context in weights else {}
 
 
 def share_with_cold(benches: list[Bench], params: Params) -> list[Bench]:

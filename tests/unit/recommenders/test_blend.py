@@ -51,7 +51,7 @@ def test_users_who_liked_nothing_are_told_by_what_is_popular():
     history = make_histories([[(3, -1.0, data.now)]], data.catalogue.n_items)
     names, added = model.score_parts(history)
     spoke = {name for name, row in zip(names, added, strict=True) if row.any()}
-    assert spoke == {"popularity", "recent_popularity", "week", "trend"}
+    assert spoke == {"popularity", "recent_popularity", "month", "week", "trend"}
 
 
 def test_each_user_is_served_by_the_weights_of_their_context():

@@ -9,12 +9,13 @@ from plmrec.errors import ParamsError
 from plmrec.histories import Histories
 from plmrec.params import Params
 from plmrec.recommenders.blend import Options
-from plmrec.splits import split_last
+from plmrec.splits import split_by_time, split_last
 from plmrec.stages.choice_model import Choices, collect_choices, fit_weights, join_choices
 from plmrec.stages.recipe import fit_recipe
 from plmrec.stages.train import evaluation_split, train_recommender
 from plmrec.stages.tuning import usable_parts
-from plmrec.stages.weighing import weights_of
+from plmrec.stages.weighing import weigh_for_new, weights_of
+from plmrec.stages.windows import windows_of_known, windows_of_new
 from tests.support.tastes import make_data
 
 SMALL = {
@@ -98,7 +99,7 @@ class TestTraining:
 class TestUsableParts:
     def test_what_needs_times_is_left_out_without_them(self):
         kept = usable_parts(Options(), make_data(dated=False).histories)
-        assert {"recent_popularity", "week", "trend", "markov", "sasrec"}.isdisjoint(kept)
+        assert {"recent_popularity", "month", "week", "trend", "markov", "sasrec"}.isdisjoint(kept)
         assert {"popularity", "ease", "item_knn", "als", "carried", "content"} <= set(kept)
 
     def test_something_is_always_left(self):
@@ -188,12 +189,33 @@ class TestWeighing:
         found = weights_of(join_choices([taste, fashion]), options, 1.0)
         assert found["recent"]["ease"] > found["recent"]["popularity"] + 1.0
         assert found["away"]["popularity"] > found["away"]["ease"] + 1.0
-        assert "new" not in found
+        assert set(found) == {"recent", "away"}
 
-    def test_new_users_are_weighed_by_the_parts_that_need_no_history(self):
-        new = made_up_choices([0.0, 1.0], n_users=300)
-        new = dataclasses.replace(new, contexts=np.full(300, 2, dtype=np.int8))
-        parts = {"ease": {"backend": "ease"}, "popularity": {"backend": "popularity"}}
-        found = weights_of(new, Options.model_validate({"parts": parts}), 1.0)
-        assert found["new"]["ease"] == 0.0
-        assert found["new"]["popularity"] > 0.7
+    def test_new_users_are_weighed_by_what_users_liked_who_came_after_moments_of_the_past(self):
+        data = make_data(n_users=400, n_items=60, n_cold=0)
+        new = windows_of_new(Options(), data, Params())
+        assert len(new) > 1
+        for bench in new:
+            assert not np.diff(bench.split.train.take(bench.rows).indptr).any()
+            assert "ease" not in bench.model.parts
+        found = weigh_for_new(new, Options(), Params())["new"]
+        assert found["ease"] == 0.0
+        assert found["popularity"] != 0.0
+        assert weigh_for_new([], Options(), Params()) == {}
+
+    def test_windows_of_known_users_leave_the_validation_window_out(self):
+        data = make_data(n_users=400, n_items=60, n_cold=0)
+        data = dataclasses.replace(  # everybody stays to the end
+            data, histories=dataclasses.replace(
+                data.histories, times=1.6e9 + 86_400.0 * np.tile(np.arange(9.0), 400)
+            )
+        )  # fmt: skip
+        parts = {"popularity": {"backend": "popularity"}}
+        options = Options.model_validate({"parts": parts})
+        by_time = Params.model_validate({"training": {"validation": "time"}})
+        cuts = [
+            {b.split.cut for b in windows_of_known(options, data, params, weight=1.0)}
+            for params in (Params(), by_time)
+        ]
+        assert cuts[0]
+        assert split_by_time(data.histories, share=0.2).cut not in cuts[1]
