@@ -34,7 +34,7 @@ def films(shared_data: Path) -> TrainingData:
     )
 
 
-def test_each_users_last_like_is_found_again_with_ndcg_at_10_above_a_tenth(films: TrainingData):
+def test_each_users_last_like_is_found_again_far_above_the_classics(films: TrainingData):
     everything = films.histories
     liked = np.flatnonzero(everything.is_positive)
     is_last = np.append(np.diff(everything.users[liked]) > 0, True)
@@ -43,9 +43,10 @@ def test_each_users_last_like_is_found_again_with_ndcg_at_10_above_a_tenth(films
     rest = everything.keep(~held)  # all other ratings, liked or not, are known and left out
     split = Split(kind="random", train=rest, heldout=everything.keep(held), excluded=rest)
     assert split.n_judged == 942
-    result = train_recommender(films.with_histories(rest), Params())
+    params = Params.model_validate({"training": {"trials": 4, "windows": 0}})  # for time's sake
+    result = train_recommender(films.with_histories(rest), params)
     rows = np.flatnonzero(np.diff(split.heldout.indptr))
     metrics = judge(result.recommender, split, rows, 10).means()
-    assert metrics["ndcg@10"] >= 0.10
+    assert metrics["ndcg@10"] >= 0.13  # EASE^R, tuned, has 0.107
     assert metrics["coverage@10"] >= 0.2
     print({name: round(value, 4) for name, value in metrics.items()})  # noqa: T201
