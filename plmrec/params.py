@@ -297,6 +297,11 @@ class PolicyParams(Section):
     must_beat: tuple[str, ...] = Field(
         default=("popularity",), description="baselines whose metric the challenger must exceed"
     )
+    first_must_beat: bool = Field(
+        default=False,
+        description="whether the baselines also stand in the way of a first release; if not, lists "
+        "that are no better than theirs are better than none, and the verdict says so",
+    )
     approval: Literal["auto", "human"] = Field(
         default="auto",
         description="whether a challenger that passes is promoted at once, or once a person agrees",

@@ -63,8 +63,9 @@ def decide(comparison: Comparison, policy: PolicyParams) -> Decision:
 
     Against a champion: its gain must reach ``min_gain`` (the interval's lower end, when
     ``significant``), and no slice of enough users may lose more than ``max_slice_loss``. Always:
-    it must exceed the baselines of ``must_beat``. Without a champion that is all, and
-    ``popularity`` is among them in any case.
+    it must exceed the baselines of ``must_beat``. Without a champion that is all, ``popularity`` is
+    among them in any case, and they only stand in the way if ``first_must_beat``; else the reasons
+    say which were not exceeded.
 
     Raises:
         ParamsError: The metric or a baseline of the policy does not exist.
@@ -77,7 +78,9 @@ def decide(comparison: Comparison, policy: PolicyParams) -> Decision:
     if comparison.champion is not None:
         rules = [_gain_rule(comparison, policy, metric), *rules]
         rules += _slice_rules(comparison, policy, metric)
-    verdict: Verdict = "promote" if all(rule.passed for rule in rules) else "reject"
+    is_lenient = comparison.champion is None and not policy.first_must_beat
+    passed = is_lenient or all(rule.passed for rule in rules)
+    verdict: Verdict = "promote" if passed else "reject"
     return Decision(decision=verdict, metric=metric, rules=tuple(rules))
 
 

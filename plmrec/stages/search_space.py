@@ -114,7 +114,7 @@ def with_setting(part: Part, setting: Setting) -> Part:
             inner[key] = dict(inner.get(key, {}))  # a copy: the part keeps its own
             inner = inner[key]
         inner[option] = value
-    return Part(backend=part.backend, options=options)
+    return part.model_copy(update={"options": options})
 
 
 def first_settings(

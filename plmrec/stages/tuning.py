@@ -78,7 +78,7 @@ class Search:
     def limit(self, part: blend.Part) -> int:
         """Settings to try of a part; 1 where there is nothing to search."""
         backends = [layer.backend for layer in layers_of(part).values()]
-        if not any(self.space.get(backend) for backend in backends):
+        if part.is_fixed or not any(self.space.get(backend) for backend in backends):
             return 1
         return next((self.trials_of[b] for b in backends if b in self.trials_of), self.trials)
 

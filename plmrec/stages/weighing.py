@@ -113,6 +113,8 @@ def weights_of(choices: Choices, options: Options, l2: float) -> Weights:
 def weigh_for_new(benches: Sequence[Bench], options: Options, params: Params) -> Weights:
     """Weights for users who liked nothing yet; none where too few are known.
 
+    A part alone takes the place of all where it does better.
+
     Args:
         benches: The parts that are the same for all, before moments of the past.
         options: Of the whole blend; its other parts get 0.
@@ -123,8 +125,16 @@ def weigh_for_new(benches: Sequence[Bench], options: Options, params: Params) ->
         return {}
     common = benches[0].model.options
     prior = np.full(len(common.parts), _PRIOR)
-    found = _named(
-        common, fit_weights(join_choices(choices), prior=prior, l2=params.training.weight_l2)
+    fitted = fit_weights(join_choices(choices), prior=prior, l2=params.training.weight_l2)
+    alone = [{name: 1.0} for name in common.parts]
+    tried = [_named(common, fitted), *alone]
+    metrics = [
+        judge([b.with_options(weights={"new": each}) for b in benches], params.evaluation.k)
+        for each in tried
+    ]
+    found = tried[int(np.argmax(metrics))]
+    log.info(
+        "new users: ndcg %.4f weighed, %.4f by the best part alone", metrics[0], max(metrics[1:])
     )
     return {"new": {name: found.get(name, 0.0) for name in options.parts}}
 

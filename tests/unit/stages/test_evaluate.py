@@ -154,10 +154,18 @@ class TestPolicy:
 
     def test_the_first_release_must_beat_popularity(self, good: Evaluation, plain: Evaluation):
         first, dull = (compare(one, None, PARAMS, seed=1) for one in (good, plain))
-        assert decide(first, PolicyParams(must_beat=())).decision == "promote"
-        found = decide(dull, PolicyParams(must_beat=()))
+        strict = PolicyParams(must_beat=(), first_must_beat=True)
+        assert decide(first, strict).decision == "promote"
+        found = decide(dull, strict)
         assert found.decision == "reject"
         assert [rule.rule for rule in found.rules] == ["beats popularity"]
+
+    def test_a_first_release_below_popularity_is_better_than_none_and_it_is_said(
+        self, plain: Evaluation
+    ):
+        found = decide(compare(plain, None, PARAMS, seed=1), PolicyParams())
+        assert found.decision == "promote"
+        assert "not above popularity" in found.reasons[0]
 
     def test_unknown_metrics_and_baselines_are_named(self, gain: Comparison):
         with pytest.raises(ParamsError, match="bleu"):
