@@ -91,7 +91,8 @@ class TestModels:
         check_space({contender.part.backend: dict(contender.space)}, {}, {"it": contender.part})
 
     def test_what_says_nothing_without_texts(self):
-        assert needs_texts(Part(backend="content"))
+        assert needs_texts(Part(backend="text_tower"))
+        assert not needs_texts(Part(backend="content"))  # has titles and labels left
         assert needs_texts(Part(backend="sasrec", options={"items": "text"}))
         assert not needs_texts(Part(backend="sasrec"))  # items have vectors of their own, too
         assert not needs_texts(Part(backend="carried"))
@@ -101,7 +102,7 @@ class TestVariants:
     def test_leave_out_texts_then_all_else_then_each_part(self):
         found = variants(RECIPE, "parts")
         assert [(each.name, list(each.parts), each.with_texts) for each in found] == [
-            ("without texts", ["popularity", "ease"], False),
+            ("without vectors", ["popularity", "ease", "content"], False),
             ("only texts", ["content"], True),
             ("without popularity", ["ease", "content"], True),
             ("without ease", ["popularity", "content"], True),
@@ -115,7 +116,7 @@ class TestVariants:
         training = variant_params(variants(recipe, "texts")[0], recipe, PARAMS).training
         assert training.space == training.starts == {}
         assert training.options["weights"] == {}
-        assert list(training.options["parts"]) == ["popularity", "ease"]
+        assert list(training.options["parts"]) == ["popularity", "ease", "content"]
 
 
 class TestRuns:
@@ -139,7 +140,7 @@ class TestRuns:
         assert describe(found, bed)["status"] == "left out"
 
     def test_models_that_draw_numbers_are_fitted_with_every_seed(self):
-        als = Contender(name="als", family="classic", part=Part(backend="als"))
+        als = Contender(name="als", family="classic", part=Part(backend="als", options={"l2": 0.1}))
         found = run_contender(als, bed_of("last", n_seeds=2))
         first, second = found.seed_means
         assert first != second
@@ -186,7 +187,7 @@ class TestRelease:
         variant = variants(release.recipe, "texts")[0]
         found = run_variant(variant, release.recipe, bed)
         assert found.judgement is not None
-        assert list(found.recipe["options"]["parts"]) == ["popularity", "ease"]
+        assert list(found.recipe["options"]["parts"]) == ["popularity", "ease", "content"]
         # lists are judged by the texts all the same
         assert np.isfinite(found.judgement.means()["diversity@5"])
 
