@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +17,6 @@ from plmrec.platform.services import postgres_needed
 from plmrec.settings import Settings
 
 _SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-
-
-@pytest.fixture(autouse=True)
-def loggers_that_are_heard() -> None:
-    """Undo what logging configurations of libraries, such as Alembic's, switch off for good."""
-    for name, logger in logging.Logger.manager.loggerDict.items():
-        if name.startswith("plmrec") and isinstance(logger, logging.Logger):
-            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -118,11 +119,13 @@ class TestChoice:
         assert choose_split(data, "time", share=0.01, seed=1, min_users=20).kind == "last"
 
     def test_a_fall_is_told_with_the_split_that_was_taken(self, caplog):
+        caplog.set_level(logging.WARNING)
         data = make_data().histories
         choose_split(data, "time", share=0.01, seed=1, min_users=20)
         assert "split last is taken, which leaks what others did later" in caplog.text
 
     def test_what_judges_enough_users_is_taken_without_a_word(self, caplog):
+        caplog.set_level(logging.WARNING)
         choose_split(make_data().histories, "time", share=0.2, seed=1)
         assert not caplog.text
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ class TestTuneParts:
         }
 
     def test_without_time_every_part_stays_as_it_came(self, data, caplog):
+        caplog.set_level(logging.WARNING)
         parts, _, trials = tune(data, dataclasses.replace(SEARCH, budget_s=0.0))
         assert {name: len([t for t in trials if t.part == name]) for name in PARTS} == {
             "popularity": 1,
