@@ -125,9 +125,11 @@ def train_recommender(
     benches = _benches(options, fitted, before, split, seen, params)
     step()
     benches = weigh_parts(benches, params)
-    weights = benches[0].model.options.weights
-    weights |= weigh_for_new(windows_of_new(options, seen, params), options, params)
-    weights |= weigh_for_cold(on_cold, params)
+    weights = {
+        **benches[0].model.options.weights,
+        **weigh_for_new(windows_of_new(options, seen, params), options, params),
+        **weigh_for_cold(on_cold, params),
+    }
     benches = [bench.with_options(weights=weights) for bench in benches]
     step()
     benches = share_with_cold(benches, params)

@@ -56,7 +56,7 @@ class Search:
     starts: Starts = field(default_factory=dict)
     trials: int = 20
     trials_of: Mapping[str, int] = field(default_factory=dict)
-    budget_s: float = 240.0
+    budget_s: float = 480.0
     seed: int = 7
     store: Path | None = None
     clock: Clock = time.monotonic
