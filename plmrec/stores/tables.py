@@ -114,6 +114,39 @@ ITEM_VECTORS: Final = pa.schema(
         ("digest", pa.string()),
     ]
 )
+MEANINGS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("language", pa.string()),  # code of the language found in the text, null when none was
+        ("language_confidence", pa.float32()),
+        ("summary", pa.string()),
+        ("keywords", pa.list_(pa.struct([("text", pa.string()), ("score", pa.float32())]))),
+        ("topic_id", pa.string()),  # null for an item that is near no topic
+        ("topic", pa.string()),  # label for people
+        ("topic_score", pa.float32()),
+        ("sentiment", pa.float32()),  # of the item's text, -1 to 1; null without words
+        ("comments_sentiment", pa.float32()),  # mean of its comments; null without any
+        ("n_comments", pa.int32()),
+        (
+            "tags",  # strongest first
+            pa.list_(
+                pa.struct(
+                    [
+                        ("tag_id", pa.string()),
+                        ("strength", pa.float32()),  # 0 to 1, alike for all tags
+                        ("similarity", pa.float32()),  # cosine of item and tag
+                        ("is_label", pa.bool_()),  # the dataset itself says so
+                    ]
+                )
+            ),
+        ),
+        ("masked", pa.string()),  # JSON object: personal data masked in the text, by kind
+        ("models", pa.string()),  # JSON object: field -> model and version that made it
+        ("taxonomy_version", pa.int32()),
+        ("input_digest", pa.string()),
+        ("digest", pa.string()),
+    ]
+)
 
 
 def items_table(workspace: Workspace, n_shards: int) -> ShardedTable:
@@ -154,4 +187,11 @@ def item_vectors_table(workspace: Workspace, n_shards: int, fingerprint: str) ->
     """Item vectors of one encoder; written by embed."""
     return workspace.table(
         f"embeddings/{fingerprint}/items", key="item_id", schema=ITEM_VECTORS, n_shards=n_shards
+    )
+
+
+def meanings_table(workspace: Workspace, n_shards: int, fingerprint: str) -> ShardedTable:
+    """What each item is about, one row per item; written by understand."""
+    return workspace.table(
+        f"embeddings/{fingerprint}/meanings", key="item_id", schema=MEANINGS, n_shards=n_shards
     )

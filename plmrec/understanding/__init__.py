@@ -1,1 +1,1 @@
-"""From texts to meaning: language, summary, keywords, topics, sentiment, tags; one subject a file."""
+"""From texts to meaning: language, summary, keywords, topics, sentiment, tags; a subject a file."""
