@@ -58,7 +58,18 @@ class FeedbackParams(Section):
         description="views that watched at least this share of the duration are positive",
     )
     click_weight: Fraction = Field(
-        default=0.3, description="weight of a click or comment; a like weighs 1"
+        default=0.3,
+        description="weight of a click, or of a comment that is neither for nor against; a like "
+        "weighs 1",
+    )
+    comment_weight: Fraction = Field(
+        default=1.0,
+        description="weight of a comment full of praise, and against the item of one full of "
+        "blame; milder ones weigh less",
+    )
+    min_sentiment: Fraction = Field(
+        default=0.05,
+        description="sentiment of a comment, 0 to 1 for or against, below which it is neither",
     )
 
 
@@ -99,10 +110,19 @@ class DocumentParams(Section):
     max_passages: int = Field(
         default=256, ge=1, description="passages kept of one item, evenly spread over its text"
     )
+    passage_s: float = Field(
+        default=60.0, gt=0, description="longest span of a spoken passage, seconds"
+    )
+    pooling: Literal["parts", "mean", "max", "attention"] = Field(
+        default="parts",
+        description="how an item's vector comes from its passages': parts weighs header, "
+        "description and speech as header_share says; mean weighs all alike; max takes the largest "
+        "of each number; attention weighs by likeness to title and whole, place and confidence",
+    )
     header_share: Fraction = Field(
         default=0.75,
-        description="weight of title, year, genres and names in an item's vector; description and "
-        "speech share the rest",
+        description="with pooling parts, weight of title, year, genres and names in an item's "
+        "vector; description and speech share the rest",
     )
 
     @model_validator(mode="after")

@@ -65,11 +65,14 @@ class Passage:
         text: The words.
         start_s: Where it starts in the media, seconds; None when it was not spoken.
         end_s: Where it ends, seconds; None when it was not spoken.
+        confidence: Of its segments, weighted by their length, in [0, 1]; None when it was not
+            spoken.
     """
 
     text: str
     start_s: float | None = None
     end_s: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

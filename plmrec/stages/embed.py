@@ -261,6 +261,8 @@ def _write_passages(
         for item_id, item in encoded.items()
         for row in item.passage_rows(item_id, inputs.vectors[item_id])
     ]
-    table = pa.concat_tables([kept, pa.Table.from_pylist(fresh, schema=opened.passages.schema)])
+    fresh_table = pa.Table.from_pylist(fresh, schema=opened.passages.schema)
+    # The rows kept, if any, may be of a table written before it had all its columns.
+    table = pa.concat_tables([kept, fresh_table], promote_options="default")
     order = [("item_id", "ascending"), ("passage_no", "ascending")]
     opened.passages.write(shard, table.sort_by(order))

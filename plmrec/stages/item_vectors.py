@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from plmrec.digests import digest_json
 from plmrec.encoders.base import Encoder
 from plmrec.params import DocumentParams
-from plmrec.text.documents import Chunk, Document, Part, cut_document
+from plmrec.stages.pooling import Pieces, pool
+from plmrec.text.documents import Chunk, Document, cut_document
 from plmrec.types import FloatMatrix
 
 
@@ -40,9 +40,11 @@ class EncodedItem:
             {
                 "item_id": item_id,
                 "passage_no": number,
+                "part": str(chunk.part),
                 "text": chunk.passage.text,
                 "start_s": chunk.passage.start_s,
                 "end_s": chunk.passage.end_s,
+                "confidence": chunk.passage.confidence,
                 "vector": vector,
                 "input_digest": input_digest,
                 "digest": self._passage_digest(chunk),
@@ -91,6 +93,7 @@ def encode_items(
             max_tokens=min(params.passage_tokens, encoder.max_tokens),
             overlap_tokens=params.overlap_tokens,
             max_passages=params.max_passages,
+            passage_s=params.passage_s,
             count_tokens=encoder.count_tokens,
         )
         for item_id, document in documents.items()
@@ -103,43 +106,15 @@ def encode_items(
             fingerprint=encoder.fingerprint,
             chunks=tuple(found),
             passage_vectors=vectors[end - len(found) : end],
-            vector=sum_up(
-                vectors[end - len(found) : end],
-                [chunk.part for chunk in found],
-                header_share=params.header_share,
-            ),
+            vector=pool(_pieces(found, vectors[end - len(found) : end]), params),
         )
         for (item_id, found), end in zip(chunks.items(), ends, strict=True)
     }
 
 
-def sum_up(
-    passage_vectors: FloatMatrix, parts: Sequence[str], *, header_share: float
-) -> FloatMatrix:
-    """Vector of an item: the weighted mean of its passages' vectors, scaled to length 1.
-
-    The header has the weight ``header_share``; description and speech, as far as they are there,
-    share the rest equally, and so do the passages within each part. So an hour of speech does
-    not drown what the item is called. Without other parts the header has all the weight.
-
-    Args:
-        passage_vectors: float32, shape (n, dim), n >= 1, unit rows.
-        parts: n names; the first is ``header``.
-        header_share: In [0, 1].
-
-    Returns:
-        float32, shape (dim,), L2 norm 1; the first passage's vector where the mean is zero.
-
-    Example:
-        >>> vectors = np.array([[1, 0], [0, 1], [0, 1]], dtype=np.float32)
-        >>> sum_up(vectors, ["header", "speech", "speech"], header_share=0.5)
-        array([0.70710677, 0.70710677], dtype=float32)
-    """
-    sizes = Counter(parts)
-    others = len(sizes) - 1
-    share = {part: (1.0 - header_share) / max(others, 1) for part in sizes}
-    share[Part.HEADER] = header_share if others else 1.0
-    weights = np.array([share[part] / sizes[part] for part in parts])
-    mean = weights @ passage_vectors.astype(np.float64)
-    norm = float(np.linalg.norm(mean))
-    return np.asarray(mean / norm if norm > 1e-9 else passage_vectors[0], dtype=np.float32)
+def _pieces(chunks: Sequence[Chunk], vectors: FloatMatrix) -> Pieces:
+    return Pieces(
+        vectors=vectors,
+        parts=[chunk.part for chunk in chunks],
+        confidences=[chunk.passage.confidence for chunk in chunks],
+    )

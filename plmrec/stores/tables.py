@@ -95,9 +95,11 @@ PASSAGES: Final = pa.schema(
     [
         ("item_id", pa.string()),
         ("passage_no", pa.int32()),
+        ("part", pa.string()),  # header, description or speech
         ("text", pa.string()),
         ("start_s", pa.float64()),
         ("end_s", pa.float64()),
+        ("confidence", pa.float32()),  # of what was heard; null when it was not spoken
         ("vector", pa.list_(pa.float32())),
         ("input_digest", pa.string()),  # of its item's row in the item vectors
         ("digest", pa.string()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -127,6 +128,7 @@ def cut_document(
     overlap_tokens: int,
     max_passages: int,
     count_tokens: TokenCounter,
+    passage_s: float = math.inf,
 ) -> list[Chunk]:
     """Cut a document into passages: header, description, speech, in this order.
 
@@ -136,6 +138,7 @@ def cut_document(
         overlap_tokens: Tokens two neighbours of one part share at most.
         max_passages: Of a longer document, passages evenly spread over it are kept; >= 1.
         count_tokens: Counts the tokens of each text.
+        passage_s: Longest span of a spoken passage, seconds.
 
     Returns:
         At least one chunk; the first begins with the title and is encoded as it is.
@@ -159,6 +162,7 @@ def cut_document(
         max_tokens=room,
         overlap_tokens=overlap_tokens,
         count_tokens=count_tokens,
+        max_s=passage_s,
     )
     chunks = [Chunk(Part.HEADER, head, head.text)] + [
         Chunk(part, passage, f"{context} {passage.text}")

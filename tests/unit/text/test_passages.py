@@ -142,9 +142,68 @@ def test_a_spoken_passage_spans_its_segments() -> None:
     ]
     passages = cut_segments(segments, max_tokens=4, overlap_tokens=0, count_tokens=count_words)
     assert passages == [
-        Passage(text="one two three four", start_s=0.0, end_s=6.0),
-        Passage(text="five six", start_s=7.0, end_s=9.0),
+        Passage(text="one two three four", start_s=0.0, end_s=6.0, confidence=1.0),
+        Passage(text="five six", start_s=7.0, end_s=9.0, confidence=1.0),
     ]
+
+
+def test_a_passage_is_as_sure_as_its_segments_longer_ones_counting_more() -> None:
+    segments = [
+        Segment(start_s=0.0, end_s=1.0, text="a" * 29, confidence=1.0),
+        Segment(start_s=1.0, end_s=2.0, text="b" * 9, confidence=0.2),
+    ]
+    found = cut_segments(segments, max_tokens=9, overlap_tokens=0, count_tokens=count_words)
+    assert [passage.confidence for passage in found] == [pytest.approx(0.8)]  # (30 + 2) / 40
+    assert cut_text("a b", max_tokens=9, overlap_tokens=0, count_tokens=count_words) == [
+        Passage(text="a b")
+    ]
+
+
+def cut_spoken(segments: list[Segment], max_s: float, overlap_tokens: int = 0) -> list[Passage]:
+    return cut_segments(
+        segments,
+        max_tokens=100,
+        overlap_tokens=overlap_tokens,
+        count_tokens=count_words,
+        max_s=max_s,
+    )
+
+
+def test_a_spoken_passage_is_no_longer_than_its_time() -> None:
+    segments = [Segment(start_s=4.0 * n, end_s=4.0 * n + 3, text=f"w{n}.") for n in range(6)]
+    found = cut_spoken(segments, 8)
+    assert [passage.text for passage in found] == ["w0. w1.", "w2. w3.", "w4. w5."]
+    shared = cut_spoken(segments, 12, overlap_tokens=1)
+    assert [passage.text for passage in shared] == ["w0. w1. w2.", "w2. w3. w4.", "w4. w5."]
+
+
+def test_what_is_said_after_a_long_silence_is_another_passage() -> None:
+    segments = [
+        Segment(start_s=5.0, end_s=6.0, text="Hello."),
+        Segment(start_s=3000.0, end_s=3001.0, text="Goodbye."),
+    ]
+    assert [passage.start_s for passage in cut_spoken(segments, 60, 5)] == [5.0, 3000.0]
+
+
+def test_a_segment_of_many_minutes_is_cut_in_parts_of_equal_time() -> None:
+    found = cut_spoken([Segment(start_s=100.0, end_s=400.0, text="one two six ten. " * 60)], 60)
+    assert [(passage.start_s, passage.end_s) for passage in found] == [
+        (100.0 + 60 * n, 160.0 + 60 * n) for n in range(5)
+    ]
+    assert all(45 <= len(passage.text.split()) <= 51 for passage in found)
+
+
+@pytest.mark.parametrize("text", ["one", " ", "one two three"])
+def test_a_segment_without_end_has_no_more_parts_than_words(text: str) -> None:
+    found = cut_spoken([Segment(start_s=0.0, end_s=1e12, text=text)], 60)
+    assert [passage.text for passage in found] == text.split()
+
+
+@given(segments=SEGMENTS, max_s=st.floats(0.5, 100))
+def test_cutting_by_time_keeps_every_word_once(segments: list[Segment], max_s: float) -> None:
+    said = sorted(word for segment in segments for word in segment.text.split())
+    found = cut_spoken(segments, max_s)
+    assert sorted(word for passage in found for word in passage.text.split()) == said
 
 
 @pytest.mark.parametrize("limit", range(1, 12))
