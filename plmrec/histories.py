@@ -37,6 +37,38 @@ def _digest(parts: Sequence[object]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ItemTags:
+    """Which interest tags the items of a catalogue carry, and how strongly.
+
+    Attributes:
+        version: Of the taxonomy.
+        digest: Of the taxonomy.
+        tag_ids: n_tags ids, each once.
+        names: For people, one per tag.
+        vectors: float32 (n_tags, d), unit rows, of the centred space.
+        mean: float32 (d,), taken off an item's vector, before it is scaled to length 1, to compare
+            it with the tags.
+        strengths: float32 CSR (n_items, n_tags), in [0, 1]; empty rows for items without tags.
+
+    Raises:
+        ShapeError: A column does not have one row per tag.
+    """
+
+    version: int
+    digest: str
+    tag_ids: tuple[str, ...]
+    names: tuple[str, ...]
+    vectors: FloatMatrix
+    mean: FloatMatrix
+    strengths: sp.csr_matrix
+
+    def __post_init__(self) -> None:
+        for found in (len(self.names), len(self.vectors), self.strengths.shape[1]):
+            if found != len(self.tag_ids):
+                raise ShapeError(f"item tags: expected {len(self.tag_ids)} tags, got {found}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
     """The items that can be recommended; an item's number is its place in ``item_ids``.
 
@@ -50,6 +82,7 @@ class Catalogue:
         creators: Who made each item, likewise.
         cast: Who appears in each item, likewise.
         titles: Title of each item, n_items texts; empty when none is known.
+        tags: Interest tags of each item; None where there is no taxonomy.
 
     Raises:
         ShapeError: A column does not have one row per item.
@@ -63,6 +96,7 @@ class Catalogue:
     creators: tuple[tuple[str, ...], ...] = ()
     cast: tuple[tuple[str, ...], ...] = ()
     titles: tuple[str, ...] = ()
+    tags: ItemTags | None = None
 
     def __post_init__(self) -> None:
         arrays = (self.vectors, self.published_at, self.duration_s)
@@ -72,6 +106,11 @@ class Catalogue:
                 raise ShapeError(
                     f"catalogue: expected {len(self.item_ids)} rows, got {len(column)}"
                 )
+        if self.tags is not None and self.tags.strengths.shape[0] != len(self.item_ids):
+            raise ShapeError(
+                f"catalogue: expected tags of {len(self.item_ids)} items, got "
+                f"{self.tags.strengths.shape[0]}"
+            )
 
     @property
     def n_items(self) -> int:
@@ -88,6 +127,9 @@ class Catalogue:
         parts: list[object] = [list(self.item_ids), list(self.titles)]
         parts += [[list(names) for names in each] for each in labels]
         columns = (self.vectors, self.published_at, self.duration_s)
+        if self.tags is not None:
+            carried = self.tags.strengths
+            parts += [self.tags.digest, carried.indptr, carried.indices, carried.data]
         return _digest(parts + [column for column in columns if column is not None])
 
 

@@ -35,11 +35,14 @@ class Contribution:
         items: The user's own liked items that speak most for it, strongest first: place in the
             catalogue, and how much in the part's own units; empty for parts that do not look at the
             history.
+        tags: Names of the interests of the user that the item carries and that speak for it,
+            strongest first; empty for parts that know of none.
     """
 
     part: str
     value: float
     items: tuple[tuple[int, float], ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @runtime_checkable

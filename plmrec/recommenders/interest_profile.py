@@ -10,10 +10,13 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from plmrec.errors import PermanentError, ShapeError
-from plmrec.histories import Catalogue, Floats, Histories, Ints, TrainingData
+from plmrec.histories import Catalogue, Floats, Histories, TrainingData
 from plmrec.params import Section
+from plmrec.recommenders._carried_tags import Tags, choose_tags, one_each
 from plmrec.recommenders._centred_texts import CentredTexts, unit_rows
-from plmrec.recommenders._item_to_item import empty_matrix, strongest
+from plmrec.recommenders._interests import matching, user_vector
+from plmrec.recommenders._item_to_item import strongest
+from plmrec.recommenders._texts import read_texts
 from plmrec.recommenders._weights import recency_weights
 from plmrec.recommenders.base import Arrays, Contribution, Recommender, State, moved_places
 from plmrec.types import FloatMatrix
@@ -25,9 +28,21 @@ _TOP_TAGS: Final = 3  # tags whose items are named as reasons
 class Options(Section):
     """Options of this backend."""
 
-    tags: Literal["auto", "genres", "clusters"] = Field(
+    tags: Literal["auto", "taxonomy", "genres", "clusters"] = Field(
         default="auto",
-        description="what is a tag: genres where there are any (auto), or clusters of the texts",
+        description="what is a tag: those of the taxonomy where items carry any, else genres, else "
+        "clusters of the texts (auto); or one of them",
+    )
+    tags_per_item: int | None = Field(
+        default=None,
+        ge=1,
+        description="only the strongest tags of an item by the taxonomy count; null: all",
+    )
+    rarity: float = Field(
+        default=0.0,
+        ge=0,
+        description="power to which a taxonomy's tag counts by its rarity, log(items / items with "
+        "it): 0 takes all tags alike",
     )
     decay_items: float | None = Field(
         default=5.0,
@@ -47,21 +62,6 @@ class Options(Section):
     seed: int = Field(default=7, ge=0, description="seed of the clusters")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tags:
-    """The tags of a catalogue, and which item carries which.
-
-    Attributes:
-        names: Genres, or ``cluster 0`` and so on; n_tags.
-        vectors: float32 (n_tags, d), unit mean of the centred vectors of a tag's items.
-        carried: float32 CSR (n_items, n_tags), ``1 / tags of the item``; empty rows without any.
-    """
-
-    names: tuple[str, ...]
-    vectors: FloatMatrix
-    carried: sp.csr_matrix
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class InterestProfile:
     """Cosine of an item's vector with ``u = Σ interest in tag x vector of tag``.
@@ -78,18 +78,22 @@ class InterestProfile:
 
     def fit(self, data: TrainingData) -> None:
         """Give every tag its vector; nothing is learnt from histories. See Recommender.fit."""
-        catalogue = data.catalogue
+        catalogue, options = data.catalogue, self.options
+        if _reads_taxonomy(catalogue, options.tags) and catalogue.tags is not None:
+            told = catalogue.tags
+            rows = read_texts(catalogue, told.mean)
+            self.texts = CentredTexts(mean=told.mean, rows=rows)
+            self.tags = Tags.of_taxonomy(told, options.tags_per_item, options.rarity)
+            return
         self.texts = CentredTexts.of(catalogue)
-        rows = self.texts.rows
-        wanted = self.options.tags
-        if wanted == "genres" or (wanted == "auto" and any(catalogue.genres)):
-            names = tuple(sorted({name for each in catalogue.genres for name in each}))
-            carried = _carried_genres(catalogue.genres, names)
-        else:
-            carried = _clustered(rows, self.options.clusters, self.options.seed)
-            names = tuple(f"cluster {n}" for n in range(carried.shape[1]))
-        vectors = unit_rows((carried > 0).astype(np.float32).T @ rows)
-        self.tags = Tags(names=names, vectors=vectors, carried=carried)
+        self.tags = choose_tags(
+            catalogue.genres,
+            self.texts.rows,
+            kind="clusters" if options.tags == "clusters" else "genres",
+            is_choice=options.tags == "auto",
+            n_clusters=options.clusters,
+            seed=options.seed,
+        )
 
     def profile(self, histories: Histories) -> Floats:
         """Each user's interest in each tag.
@@ -104,44 +108,71 @@ class InterestProfile:
         spread = histories.matrix(self._shares(histories))
         return np.asarray((spread @ tags.carried).todense(), dtype=np.float64)
 
+    def behind(self, history: Histories) -> sp.csr_matrix:
+        """What each entry of one user adds to each interest; the rows add up to the profile.
+
+        Args:
+            history: One row, n entries.
+
+        Returns:
+            float64 CSR (n, n_tags).
+        """
+        tags = self._fitted(history)[1]
+        return (sp.diags(self._shares(history)) @ tags.carried[history.items]).tocsr()
+
     def score(self, histories: Histories) -> FloatMatrix:
-        """Cosines from the threshold on, and -1 below it; 0 for users without interests."""
+        """Cosines above the threshold, and -1 from it down; 0 for users without interests."""
         texts, tags = self._fitted(histories)
-        users = unit_rows(self.profile(histories) @ tags.vectors)
+        users = unit_rows(user_vector(self.profile(histories), tags.vectors))
         scores = np.asarray(users @ texts.rows.T, dtype=np.float32)
         has_interests = np.linalg.norm(users, axis=1) > 0
-        low = (scores < self.options.threshold) & has_interests[:, None]
+        low = (scores <= self.options.threshold) & has_interests[:, None]
         scores[low] = _FLOOR
         return scores
+
+    def matching(self, history: Histories) -> list[tuple[int, float]]:
+        """The items above the threshold, best first, with their cosines: {c : sim(u,c) > θ}.
+
+        Args:
+            history: One row.
+
+        Returns:
+            Places in the catalogue, also of items the user knows; nothing without interests.
+        """
+        scores = self.score(history)[0]
+        return [(place, float(scores[place])) for place in matching(scores, self.options.threshold)]
 
     def explain(self, history: Histories, item: int) -> tuple[Contribution, ...]:
         """Name the user's items of the tags that speak most for it; see Recommender.explain."""
         texts, tags = self._fitted(history)
         value = float(self.score(history)[0, item])
         interests = self.profile(history)[0]
-        length = max(float(np.linalg.norm(interests @ tags.vectors)), 1e-6)
+        length = max(float(np.linalg.norm(user_vector(interests, tags.vectors))), 1e-6)
         said = tags.vectors @ texts.rows[item] / length  # by one unit of interest in each tag
-        best = np.argsort(-interests * said, kind="stable")[:_TOP_TAGS]
-        best = best[interests[best] * said[best] > 0]
-        added = self._shares(history) * (tags.carried[history.items][:, best] @ said[best])
-        items = strongest(history.items, added, history)
-        return (Contribution(part="interest_profile", value=value, items=items),)
+        added = interests * said
+        best = np.argsort(-added, kind="stable")[:_TOP_TAGS]
+        best = best[added[best] > 0]
+        by_item = self._shares(history) * (tags.carried[history.items][:, best] @ said[best])
+        items = strongest(history.items, by_item, history)
+        shared = tags.shared(item, np.maximum(added, 0.0) * (interests > 0))[:_TOP_TAGS]
+        names = tuple(tags.names[place] for place in shared)
+        return (Contribution(part="interest_profile", value=value, items=items, tags=names),)
 
     def with_catalogue(self, old: Catalogue, new: Catalogue) -> Recommender:
-        """See Recommender.with_catalogue; new items carry their genres, or the nearest tag."""
+        """See Recommender.with_catalogue; new items carry their own tags, or the nearest one."""
         texts, tags = self._known()
         moved = texts.over(old, new)
         places = moved_places(old, new)
         stay = np.flatnonzero(places >= 0)
-        kept = _one_each(places[stay], stay, (new.n_items, old.n_items)) @ tags.carried
+        kept = one_each(places[stay], stay, (new.n_items, old.n_items)) @ tags.carried
         fresh = np.setdiff1d(np.arange(new.n_items), places)
-        chosen = _one_each(fresh, fresh, (new.n_items, new.n_items))
-        told = chosen @ _carried_genres(new.genres or ((),) * new.n_items, tags.names)
+        chosen = one_each(fresh, fresh, (new.n_items, new.n_items))
+        told = chosen @ tags.carried_by(new, self.options.tags_per_item)
         untold = fresh[(np.diff(told.indptr)[fresh] == 0) & moved.rows[fresh].any(axis=1)]
         if not tags.names:
             untold = untold[:0]
         nearest = (moved.rows[untold] @ tags.vectors.T).argmax(axis=1) if len(untold) else untold
-        carried = kept + told + _one_each(untold, nearest, told.shape)
+        carried = kept + told + one_each(untold, nearest, told.shape)
         return replace(self, texts=moved, tags=replace(tags, carried=carried.tocsr()))
 
     def state(self) -> State:
@@ -151,11 +182,12 @@ class InterestProfile:
             "mean": texts.mean,
             "rows": texts.rows,
             "tags": tags.vectors,
+            "counts": tags.counts,
             "carried.data": tags.carried.data,
             "carried.indices": tags.carried.indices.astype(np.int32),
             "carried.indptr": tags.carried.indptr.astype(np.int64),
         }
-        return arrays, {"names": list(tags.names)}
+        return arrays, {"names": list(tags.names), "tag_ids": list(tags.tag_ids)}
 
     def load_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Recommender.load_state."""
@@ -163,7 +195,13 @@ class InterestProfile:
         names = tuple(values["names"])
         entries = tuple(arrays[f"carried.{key}"] for key in ("data", "indices", "indptr"))
         carried = sp.csr_matrix(entries, shape=(len(self.texts.rows), len(names)))
-        self.tags = Tags(names=names, vectors=arrays["tags"], carried=carried)
+        self.tags = Tags(
+            names=names,
+            vectors=arrays["tags"],
+            carried=carried,
+            tag_ids=tuple(values.get("tag_ids", ())),  # a release before taxonomies has none
+            counts=arrays.get("counts", np.ones(len(names), dtype=np.float32)),
+        )
 
     def _known(self) -> tuple[CentredTexts, Tags]:
         """Texts and tags.
@@ -194,33 +232,20 @@ class InterestProfile:
         return np.asarray(weights / np.maximum(total[histories.users], 1e-12))
 
 
-def _carried_genres(genres: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> sp.csr_matrix:
-    """``1 / genres of the item`` for each known genre of each item, CSR (n_items, n_names)."""
-    column = {name: place for place, name in enumerate(names)}
-    found = [sorted({column[name] for name in each if name in column}) for each in genres]
-    rows = np.repeat(np.arange(len(found)), [len(each) for each in found])
-    columns = np.array([place for each in found for place in each], dtype=np.int64)
-    values = np.array([1.0 / len(each) for each in found for _ in each], dtype=np.float32)
-    return sp.csr_matrix((values, (rows, columns)), shape=(len(genres), len(names)))
+def _reads_taxonomy(catalogue: Catalogue, wanted: str) -> bool:
+    """Whether the tags are those of the taxonomy.
 
-
-def _clustered(rows: FloatMatrix, n_clusters: int, seed: int) -> sp.csr_matrix:
-    """The cluster of each item with a text, 1 each, CSR (n_items, <= n_clusters)."""
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
-    there = np.flatnonzero(rows.any(axis=1))
-    n = min(n_clusters, len(np.unique(rows[there], axis=0)))
-    if n == 0:
-        return empty_matrix(len(rows), 0)
-    with threadpool_limits(1):  # threads add up in any order: the clusters would differ
-        labels = KMeans(n, n_init=1, random_state=seed).fit_predict(rows[there])
-    return _one_each(there, labels, (len(rows), n))
-
-
-def _one_each(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sp.csr_matrix:
-    """A CSR matrix with a 1 at each of some places."""
-    return sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
+    Raises:
+        PermanentError: They are asked for, and the catalogue has none.
+    """
+    there = catalogue.tags is not None
+    if wanted == "taxonomy" and not there:
+        raise PermanentError(
+            "interest_profile: expected items with tags of a taxonomy, found none",
+            hint="Run the stages up to plmrec embed, or take `tags: auto`",
+        )
+    is_used = there and catalogue.tags is not None and catalogue.tags.strengths.nnz > 0
+    return wanted == "taxonomy" or (wanted == "auto" and is_used)
 
 
 def build(options: Options) -> InterestProfile:

@@ -170,8 +170,8 @@ def run_variant(variant: Variant, release: Recipe, bed: Bed) -> Figures:
 
 
 def without_texts(data: TrainingData) -> TrainingData:
-    """The same data without the vectors of the items' texts."""
-    return replace(data, catalogue=replace(data.catalogue, vectors=None))
+    """The same data without the vectors of the items' texts, and the tags that rest on them."""
+    return replace(data, catalogue=replace(data.catalogue, vectors=None, tags=None))
 
 
 def reseed(recipe: Recipe, offset: int) -> Recipe | None:

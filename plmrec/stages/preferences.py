@@ -28,6 +28,8 @@ class Interactions:
         events: int64 (n,), places in ``EVENTS``.
         values: float64 (n,), rating or seconds; nan when there is none.
         times: float64 (n,), seconds since 1970; nan when unknown.
+        sentiments: float64 (n,), of a comment's words, in [-1, 1]; nan when unknown; None when it
+            is unknown of all.
     """
 
     users: Ints
@@ -35,23 +37,30 @@ class Interactions:
     events: Ints
     values: Floats
     times: Floats
+    sentiments: Floats | None = None
 
 
 def weigh_events(
-    events: Ints, values: Floats, durations_s: Floats, feedback: FeedbackParams
+    events: Ints,
+    values: Floats,
+    durations_s: Floats,
+    feedback: FeedbackParams,
+    sentiments: Floats | None = None,
 ) -> Floats:
     """How much each interaction says, for or against the item.
 
     Likes, shares, purchases, ratings from ``min_rating`` on, and views of at least
     ``min_watch_share`` of the duration weigh 1; a view whose seconds or duration are unknown too.
-    Clicks and comments weigh ``click_weight``. Dislikes, skips and lower ratings weigh -1. Shorter
-    views, impressions and ratings without a value say nothing.
+    Clicks weigh ``click_weight``. Dislikes, skips and lower ratings weigh -1. Shorter views,
+    impressions and ratings without a value say nothing. A comment weighs what ``weigh_comments``
+    says, like a click when nothing is known of its sentiment.
 
     Args:
         events: int64 (n,), places in ``EVENTS``.
         values: float64 (n,), nan when there is none.
         durations_s: float64 (n,), of the item, seconds; nan when unknown.
         feedback: The thresholds.
+        sentiments: See ``Interactions``.
 
     Returns:
         float64 (n,), in [-1, 1].
@@ -63,6 +72,9 @@ def weigh_events(
     weights[events == _CODE[Event.DISLIKE]] = -1.0
     for event in (Event.CLICK, Event.COMMENT):
         weights[events == _CODE[event]] = feedback.click_weight
+    if sentiments is not None:
+        commented = events == _CODE[Event.COMMENT]
+        weights[commented] = weigh_comments(sentiments[commented], feedback)
     rated = (events == _CODE[Event.RATING]) & np.isfinite(values)
     weights[rated] = np.where(values[rated] >= feedback.min_rating, 1.0, -1.0)
     viewed = events == _CODE[Event.VIEW]
@@ -70,6 +82,29 @@ def weigh_events(
     enough = values >= feedback.min_watch_share * durations_s
     weights[viewed] = (~measured | enough)[viewed].astype(np.float64)
     return weights
+
+
+def weigh_comments(sentiments: Floats, feedback: FeedbackParams) -> Floats:
+    """How much comments say, for or against the item, by the sentiment of their words.
+
+    Praise counts for the item and blame against it, ``comment_weight`` times the sentiment; but
+    nobody comments on what leaves them cold, so that praise weighs ``click_weight`` at least, as
+    does a comment that is neither.
+
+    Args:
+        sentiments: float64 (n,), in [-1, 1]; nan when unknown, which counts as neither.
+        feedback: ``click_weight comment_weight min_sentiment`` are used.
+
+    Returns:
+        float64 (n,), in [-1, 1].
+    """
+    known = np.nan_to_num(sentiments, nan=0.0)
+    scaled = feedback.comment_weight * known
+    is_against = known <= -feedback.min_sentiment
+    is_against &= known < 0
+    is_for = known >= feedback.min_sentiment
+    said = np.where(is_for, np.maximum(scaled, feedback.click_weight), feedback.click_weight)
+    return np.where(is_against, scaled, said)
 
 
 def summarise(
@@ -100,7 +135,8 @@ def summarise(
         interactions.events[order],
     )
     values, times = interactions.values[order], interactions.times[order]
-    weights = weigh_events(events, values, durations_s[items], feedback)
+    sentiments = None if interactions.sentiments is None else interactions.sentiments[order]
+    weights = weigh_events(events, values, durations_s[items], feedback, sentiments)
     is_opinion = np.isin(events, [_CODE[event] for event in _OPINIONS])
     is_opinion &= ~((events == _CODE[Event.RATING]) & np.isnan(values))
     is_first = np.ones(len(users), dtype=np.bool_)
