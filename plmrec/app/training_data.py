@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plmrec.app.comments import comment_judge
 from plmrec.app.context import Context
 from plmrec.digests import shard_of
 from plmrec.histories import Catalogue, Histories, TrainingData
@@ -17,10 +18,12 @@ from plmrec.stores.tables import (
     interactions_table,
     item_vectors_table,
     items_table,
+    meanings_table,
     users_table,
 )
-
-_COLUMNS = ("user_id", "item_id", "event", "value", "timestamp")
+from plmrec.stores.taxonomies import load_taxonomy
+from plmrec.stores.workspace import ShardedTable
+from plmrec.tags import Taxonomy
 
 
 def load_data(context: Context, fingerprint: str) -> TrainingData:
@@ -31,6 +34,8 @@ def load_data(context: Context, fingerprint: str) -> TrainingData:
         interactions=interactions_table(context.workspace, n_shards),
         vectors=item_vectors_table(context.workspace, n_shards, fingerprint),
         feedback=context.params.feedback,
+        tags=load_tags(context, fingerprint),
+        feel=comment_judge(context),
     )
 
 
@@ -40,25 +45,62 @@ def load_catalogue(context: Context, fingerprint: str) -> Catalogue:
     return stage.load_catalogue(
         items_table(context.workspace, n_shards),
         item_vectors_table(context.workspace, n_shards, fingerprint),
+        load_tags(context, fingerprint),
     )
+
+
+def load_tags(context: Context, fingerprint: str) -> tuple[Taxonomy, ShardedTable] | None:
+    """Open the taxonomy by which the items have tags, and the table that holds these.
+
+    Returns:
+        None where no meanings were written with the encoder, or no taxonomy has its vectors.
+    """
+    meanings = meanings_table(context.workspace, context.params.shards, fingerprint)
+    versions = [
+        pc.max(meanings.read(shard, ["taxonomy_version"]).column("taxonomy_version")).as_py()
+        for shard in meanings.shards
+    ]
+    newest = max((version for version in versions if version is not None), default=None)
+    if newest is None:
+        return None
+    taxonomy = load_taxonomy(context.workspace, newest)
+    return (taxonomy, meanings) if taxonomy.fingerprint == fingerprint else None
 
 
 def load_history(context: Context, catalogue: Catalogue, user: str) -> Histories:
     """Load what one user did: one row, empty for an unknown user; reads one shard."""
-    table = interactions_table(context.workspace, context.params.shards)
-    shard = table.read(table.shards[shard_of(user, table.n_shards)], _COLUMNS)
-    rows = shard.filter(pc.equal(shard.column("user_id"), user)) if _is_text(user) else shard[:0]
+    rows = load_interactions(context, user)
     if not rows.num_rows:
         return Histories.empty((user,), catalogue.n_items)
     item_ids = pa.array(catalogue.item_ids, pa.string())
-    return stage.shard_histories(rows, item_ids, catalogue, context.params.feedback)
+    feel = comment_judge(context)
+    return stage.shard_histories(rows, item_ids, catalogue, context.params.feedback, feel)
+
+
+def load_interactions(context: Context, user: str) -> pa.Table:
+    """Load all rows of one user, columns ``COLUMNS`` of the stage; none for an unknown user."""
+    shard = _shard_of_user(context, user)
+    return shard.filter(pc.equal(shard.column("user_id"), user)) if _is_text(user) else shard[:0]
+
+
+def usual_weight_near(context: Context, catalogue: Catalogue, user: str) -> float:
+    """Weight of the usual sign of interest among the users of one user's shard.
+
+    Which shard a user is in is chance, so that this is close to that of all users, and one shard
+    is read instead of all.
+    """
+    item_ids = pa.array(catalogue.item_ids, pa.string())
+    shard = _shard_of_user(context, user)
+    near = stage.shard_histories(shard, item_ids, catalogue, context.params.feedback)
+    return near.usual_weight()
 
 
 def load_everyone(context: Context, catalogue: Catalogue) -> Histories:
     """Load what every user did, sorted by id; users who did nothing yet have an empty row."""
     n_shards = context.params.shards
     interactions = interactions_table(context.workspace, n_shards)
-    histories = stage.load_histories(interactions, catalogue, context.params.feedback)
+    feel = comment_judge(context)
+    histories = stage.load_histories(interactions, catalogue, context.params.feedback, feel)
     known = set(histories.user_ids)
     others: set[str] = set()
     for table in (users_table(context.workspace, n_shards), interactions):
@@ -88,6 +130,11 @@ def item_facts(context: Context, catalogue: Catalogue) -> list[ItemFacts]:
                 creators=tuple(row["creators"] or ()),
             )
     return facts
+
+
+def _shard_of_user(context: Context, user: str) -> pa.Table:
+    table = interactions_table(context.workspace, context.params.shards)
+    return table.read(table.shards[shard_of(user, table.n_shards)], stage.COLUMNS)
 
 
 def _is_text(user: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ def similar(item: _Item, k: _Count = 10, as_json: output.JsonOption = False) -> 
     if as_json:
         output.print_json(found)
         return
-    rows = [{**row, "reason": _spoken(row["reason"], row["reason"]["text"])} for row in found]
+    rows = [{**row, "reason": output.spoken(row["reason"], row["reason"]["text"])} for row in found]
     output.print_table(rows, ["rank", "item_id", "title", "score", "reason"])
 
 
@@ -45,7 +45,7 @@ def search(
     if as_json:
         output.print_json(found)
         return
-    rows = [{**row, "passage": _spoken(row, row["passage"])} for row in found]
+    rows = [{**row, "passage": output.spoken(row, row["passage"])} for row in found]
     output.print_table(rows, ["rank", "item_id", "title", "score", "passage"])
 
 
@@ -65,17 +65,3 @@ def trace(item: _Item, as_json: output.JsonOption = False) -> None:
     rows = [{**step, "workspace": words[step["is_current"]]} for step in found["steps"]]
     title = f"{found['item_id']}  {found['title']}"
     output.print_table(rows, ["step", "digest", "facts", "workspace"], title=title)
-
-
-def _spoken(place: dict[str, Any], text: str, longest: int = 160) -> str:
-    """Shorten a text, with the time in front when it was spoken."""
-    short = text if len(text) <= longest else f"{text[:longest].rstrip()}…"
-    if place["start_s"] is None:
-        return short
-    return f"[{_clock(place['start_s'])}-{_clock(place['end_s'])}] {short}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

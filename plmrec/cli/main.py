@@ -27,6 +27,7 @@ _COMMANDS: Final = (
     "refresh",
     "recommend",
     "explore",
+    "profile",
     "quarantine",
     "bench",
     "demo",

@@ -89,6 +89,14 @@ def _detail_lines(details: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: " + "; ".join(_cell(part) for part in value)
 
 
+def spoken(place: Mapping[str, Any], text: str, longest: int = 160) -> str:
+    """Shorten a text, with the time in front when it was spoken."""
+    short = text if len(text) <= longest else f"{text[:longest].rstrip()}…"
+    if place["start_s"] is None:
+        return short
+    return f"[{_clock(place['start_s'])}-{_clock(place['end_s'])}] {short}"
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Show progress bars on stderr; silent when stderr is not a terminal."""
@@ -110,3 +118,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,12 +13,15 @@ from plmrec.recommenders._centred_texts import unit_rows
 from plmrec.recommenders._item_to_item import empty_matrix
 from plmrec.types import FloatMatrix
 
+Kind: TypeAlias = Literal["taxonomy", "genres", "clusters"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tags:
     """The tags of a catalogue, and which item carries which.
 
     Attributes:
+        kind: What a tag is.
         names: Of the taxonomy's tags, genres, or ``cluster 0`` and so on; n_tags.
         vectors: float32 (n_tags, d), unit rows: the taxonomy's own, or else the mean of the centred
             vectors of a tag's items.
@@ -28,6 +31,7 @@ class Tags:
         counts: float32 (n_tags,), how much each tag counts before the shares are taken.
     """
 
+    kind: Kind
     names: tuple[str, ...]
     vectors: FloatMatrix
     carried: sp.csr_matrix
@@ -46,9 +50,10 @@ class Tags:
         """
         strengths = told.strengths
         mass = np.asarray(strengths.sum(axis=0)).ravel()
-        counts = np.log1p(strengths.shape[0] / np.maximum(mass, 1.0)) ** rarity
-        counts = counts.astype(np.float32)
+        rare = np.log1p(strengths.shape[0] / np.maximum(mass, 1.0)) ** rarity
+        counts: FloatMatrix = np.asarray(rare, dtype=np.float32)
         return cls(
+            kind="taxonomy",
             names=told.names,
             vectors=told.vectors,
             carried=strengths_carried(strengths, counts, tags_per_item),
@@ -62,7 +67,7 @@ class Tags:
         Returns:
             float32 CSR (new.n_items, n_tags); empty rows for items of which it says nothing.
         """
-        if not self.tag_ids:
+        if self.kind != "taxonomy":
             return carried_genres(new.genres or ((),) * new.n_items, self.names)
         if new.tags is None:
             return empty_matrix(new.n_items, len(self.names))
@@ -104,7 +109,9 @@ def choose_tags(
         n_clusters: Of them, at most.
         seed: Of the clusters.
     """
-    if kind == "genres" and (any(genres) or not is_choice):
+    if kind == "genres" and is_choice and not any(genres):
+        kind = "clusters"
+    if kind == "genres":
         names = tuple(sorted({name for each in genres for name in each}))
         carried = carried_genres(genres or ((),) * len(rows), names)
     else:
@@ -112,7 +119,7 @@ def choose_tags(
         names = tuple(f"cluster {n}" for n in range(carried.shape[1]))
     vectors = unit_rows((carried > 0).astype(np.float32).T @ rows)
     ones = np.ones(len(names), dtype=np.float32)
-    return Tags(names=names, vectors=vectors, carried=carried, counts=ones)
+    return Tags(kind=kind, names=names, vectors=vectors, carried=carried, counts=ones)
 
 
 def strengths_carried(
@@ -131,7 +138,7 @@ def strengths_carried(
         weighed = _strongest_of_rows(weighed, tags_per_item)
     total = np.asarray(weighed.sum(axis=1)).ravel()
     scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
-    return (sp.diags(scale) @ weighed).tocsr().astype(np.float32)
+    return sp.csr_matrix(sp.diags(scale) @ weighed, dtype=np.float32)
 
 
 def carried_genres(genres: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> sp.csr_matrix:

@@ -12,7 +12,7 @@ from pydantic import Field
 from plmrec.errors import PermanentError, ShapeError
 from plmrec.histories import Catalogue, Floats, Histories, TrainingData
 from plmrec.params import Section
-from plmrec.recommenders._carried_tags import Tags, choose_tags, one_each
+from plmrec.recommenders._carried_tags import Kind, Tags, choose_tags, one_each
 from plmrec.recommenders._centred_texts import CentredTexts, unit_rows
 from plmrec.recommenders._interests import matching, user_vector
 from plmrec.recommenders._item_to_item import strongest
@@ -76,6 +76,11 @@ class InterestProfile:
     texts: CentredTexts | None = None
     tags: Tags | None = None
 
+    @property
+    def kind(self) -> Kind:
+        """What a tag is: of the taxonomy, a genre, or a cluster of texts."""
+        return self._known()[1].kind
+
     def fit(self, data: TrainingData) -> None:
         """Give every tag its vector; nothing is learnt from histories. See Recommender.fit."""
         catalogue, options = data.catalogue, self.options
@@ -118,7 +123,7 @@ class InterestProfile:
             float64 CSR (n, n_tags).
         """
         tags = self._fitted(history)[1]
-        return (sp.diags(self._shares(history)) @ tags.carried[history.items]).tocsr()
+        return sp.csr_matrix(sp.diags(self._shares(history)) @ tags.carried[history.items])
 
     def score(self, histories: Histories) -> FloatMatrix:
         """Cosines above the threshold, and -1 from it down; 0 for users without interests."""
@@ -187,7 +192,8 @@ class InterestProfile:
             "carried.indices": tags.carried.indices.astype(np.int32),
             "carried.indptr": tags.carried.indptr.astype(np.int64),
         }
-        return arrays, {"names": list(tags.names), "tag_ids": list(tags.tag_ids)}
+        values = {"kind": tags.kind, "names": list(tags.names), "tag_ids": list(tags.tag_ids)}
+        return arrays, values
 
     def load_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Recommender.load_state."""
@@ -199,7 +205,9 @@ class InterestProfile:
             names=names,
             vectors=arrays["tags"],
             carried=carried,
-            tag_ids=tuple(values.get("tag_ids", ())),  # a release before taxonomies has none
+            # a release from before there was a taxonomy knows none of these
+            kind=values.get("kind", "genres"),
+            tag_ids=tuple(values.get("tag_ids", ())),
             counts=arrays.get("counts", np.ones(len(names), dtype=np.float32)),
         )
 
