@@ -118,7 +118,7 @@ def bench_quality(
     names = choose_names(plan.models)
     home = open_context(settings, params)
     check_store(home)
-    with _workspace(home) as context:
+    with bench_workspace(home) as context:
         inputs, bed = _prepare(context, dataset, plan, progress)
     figures = _run(bed, names, plan, progress)
     if all(each.judgement is None for each in figures):
@@ -137,7 +137,7 @@ def bench_quality(
 
 
 @contextmanager
-def _workspace(home: Context) -> Iterator[Context]:
+def bench_workspace(home: Context) -> Iterator[Context]:
     """The workspace that was named, else a temporary one."""
     if "workspace" in home.settings.model_fields_set:
         yield home

@@ -16,6 +16,8 @@ app.add_typer(bench, name="bench")
 _COLUMNS: Final = ("file", "wer", "cer", "words", "errors", "media_s", "seconds", "rtf")
 
 
+_LEVEL: Final = 0.05  # p-values below are beyond chance
+
 _QUALITY: Final = (
     "model", "ndcg", "interval", "recall", "coverage", "fit s", "score s", "MB",
 )  # fmt: skip
@@ -112,6 +114,52 @@ def quality(
         output.print_json(result)
     else:
         _print_quality(result)
+
+
+@bench.command()
+def pooling(
+    *,
+    dataset: Annotated[
+        Path,
+        typer.Option(
+            help="Folder that follows the dataset contract.", exists=True, file_okay=False
+        ),
+    ],
+    as_json: output.JsonOption = False,
+) -> None:
+    """Compare the ways to pool an item's passages: likes and texts found by their vectors."""
+    from plmrec.app.bench_pooling import bench_pooling
+
+    with output.progress_bar() as bar:
+        task = bar.add_task("bench pooling", total=None)
+
+        def tell(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=what)
+
+        result = bench_pooling(str(dataset), progress=tell)
+    if as_json:
+        output.print_json(result)
+        return
+    measures = list(result["poolings"][0]["measures"])
+    rows = [
+        {"pooling": each["pooling"], **{name: _against(each, name) for name in measures}}
+        for each in result["poolings"]
+    ]
+    title = f"{result['dataset']}, {result['encoder']}, {result['items']} items, k {result['k']}"
+    output.print_table(rows, ["pooling", *measures], title=title)
+    counts = {name: each["n"] for name, each in result["poolings"][0]["measures"].items()}
+    output.out.print(
+        f"Judged by: {', '.join(f'{name} {n}' for name, n in counts.items())}. * differs from "
+        "parts beyond chance (p < 0.05, Holm)",
+        highlight=False,
+    )
+
+
+def _against(pooling: dict[str, Any], measure: str) -> str:
+    """Mean of a measure, with a star where it differs from that of ``parts`` beyond chance."""
+    p_value = pooling["against_parts"][measure]["p_value"]
+    star = "*" if p_value is not None and p_value < _LEVEL else ""
+    return f"{pooling['measures'][measure]['mean']:.4f}{star}"
 
 
 def _print_quality(result: dict[str, Any]) -> None:
