@@ -7,6 +7,7 @@ from typing import Final, cast
 from plmrec.app.context import Context, open_context, save_report
 from plmrec.app.shards import (
     Progress,
+    add_counts,
     complete_reports,
     count_up,
     merge_reports,
@@ -91,6 +92,7 @@ def finish_embed(
         fingerprint=encoder.fingerprint,
         encoder=encoder.name,
         n_passages=sum(int(str(report["n_passages"])) for report in every),
+        masked=add_counts(report["masked"] for report in every),
     )
     context.workspace.write_json(
         {
@@ -118,7 +120,7 @@ def embed(
         progress: Told items done and items to do, also once before the first.
 
     Returns:
-        The stage's report; details: fingerprint, encoder, n_passages.
+        The stage's report; details: fingerprint, encoder, n_passages, masked.
 
     Raises:
         MissingStageError: Items or transcripts are not there.

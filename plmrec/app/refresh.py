@@ -51,6 +51,7 @@ def refresh(
             n_shards=context.params.shards,
             fingerprint=release.encoder_fingerprint,
             dataset_digest=context.workspace.read_json("dataset", "manifest.json")["digest"],
+            mask=context.params.documents.mask,
         )
         report = refresh_index(
             pool=pool,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from plmrec.errors import MissingStageError
@@ -81,3 +82,16 @@ def merge_reports(stage: str, reports: Sequence[dict[str, Any]], digest: str) ->
         seconds=sum(part.seconds for part in parts),
         digest=digest,
     )
+
+
+def add_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up counts by name.
+
+    Example:
+        >>> add_counts([{"email": 2}, {"email": 1, "card": 4}])
+        {'card': 4, 'email': 3}
+    """
+    total: Counter[str] = Counter()
+    for some in counts:
+        total.update(some)
+    return dict(sorted(total.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,9 @@ from plmrec.stores.tables import (
 from plmrec.stores.taxonomies import load_taxonomy
 from plmrec.stores.workspace import ShardedTable
 from plmrec.tags import Taxonomy
+from plmrec.text.privacy import mask_text
+
+_CARRIED: Final = 0.5  # strength from which a reason may say that an item has a tag
 
 
 def load_data(context: Context, fingerprint: str) -> TrainingData:
@@ -120,16 +124,37 @@ def item_facts(context: Context, catalogue: Catalogue) -> list[ItemFacts]:
     table = items_table(context.workspace, context.params.shards)
     places = catalogue.positions()
     facts = [ItemFacts(item_id=item_id, title=item_id) for item_id in catalogue.item_ids]
+    tags = _names_carried(catalogue)
+
+    def clean(text: str) -> str:
+        return mask_text(text).text if context.params.documents.mask else text
+
     for row in table.rows(["item_id", "title", "genres", "creators"]):
         place = places.get(row["item_id"])
         if place is not None:
             facts[place] = ItemFacts(
                 item_id=row["item_id"],
-                title=row["title"] or row["item_id"],
-                genres=tuple(row["genres"] or ()),
-                creators=tuple(row["creators"] or ()),
+                title=clean(row["title"] or "") or row["item_id"],
+                genres=tuple(map(clean, row["genres"] or ())),
+                creators=tuple(map(clean, row["creators"] or ())),
+                tags=tags[place],
             )
     return facts
+
+
+def _names_carried(catalogue: Catalogue) -> list[tuple[str, ...]]:
+    """Names of the tags that each item carries with strength 1/2 or more, strongest first."""
+    if catalogue.tags is None:
+        return [()] * catalogue.n_items
+    names, strengths = catalogue.tags.names, catalogue.tags.strengths
+    found = []
+    for start, end in zip(strengths.indptr[:-1], strengths.indptr[1:], strict=True):
+        columns, values = strengths.indices[start:end], strengths.data[start:end]
+        order = np.lexsort((columns, -values))
+        found.append(
+            tuple(dict.fromkeys(names[columns[n]] for n in order if values[n] >= _CARRIED))
+        )
+    return found
 
 
 def _shard_of_user(context: Context, user: str) -> pa.Table:

@@ -7,8 +7,10 @@ was computed from, so that a killed run, repeated, leaves what an undisturbed on
 
 from __future__ import annotations
 
+import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
@@ -24,14 +26,15 @@ from plmrec.stages.incremental import is_current, stale_keys, update_shard
 from plmrec.stages.item_vectors import EncodedItem, encode_items
 from plmrec.stores import tables
 from plmrec.stores.workspace import ShardedTable, Workspace
-from plmrec.text.documents import Document, ItemText, compose_document
+from plmrec.text import privacy
+from plmrec.text.documents import Document, ItemText, compose_document, mask_item
 from plmrec.types import Segment, StageReport
 
 log = logging.getLogger(__name__)
 
 Advance: TypeAlias = Callable[[int], None]
 
-_VERSION: Final = 1  # raise it when the same inputs give other rows
+_VERSION: Final = 2  # raise it when the same inputs give other rows
 _COLUMNS: Final = ("title", "description", "genres", "creators", "cast", "published_at")
 _ITEMS_AT_ONCE: Final = 256  # sorted by length together: at 64, a third of the work is padding
 
@@ -104,7 +107,12 @@ def read_inputs(opened: EmbedTables, shard: str, params: DocumentParams) -> Shar
         )
     documents = {
         item_id: digest_json(
-            {"version": _VERSION, "about": asdict(about), "transcript": transcripts[item_id]}
+            {
+                "version": _VERSION,
+                "mask": privacy.VERSION if params.mask else None,
+                "about": asdict(about),
+                "transcript": transcripts[item_id],
+            }
         )
         for item_id, about in items.items()
     }
@@ -157,7 +165,8 @@ def embed_shard(
         advance: Told the number of items finished since the last call.
 
     Returns:
-        Items in and out; details: shard, fingerprint, n_passages.
+        Items in and out; details: shard, fingerprint, n_passages, and masked, which counts the
+        personal data in the documents by kind.
 
     Raises:
         MissingStageError: An item has no transcript row.
@@ -191,8 +200,18 @@ def embed_shard(
             "shard": shard,
             "fingerprint": opened.fingerprint,
             "n_passages": sum(row["n_passages"] for row in outcome.rows),
+            "masked": count_masked(opened.documents, shard),
         },
     )
+
+
+def count_masked(documents: ShardedTable, shard: str) -> dict[str, int]:
+    """Personal data masked in the documents of a shard, by kind."""
+    found = documents.read(shard, ["masked"]).column("masked").drop_null().to_pylist()
+    total: Counter[str] = Counter()
+    for counts in found:
+        total.update(json.loads(counts))
+    return dict(sorted(total.items()))
 
 
 def _update_documents(
@@ -205,6 +224,7 @@ def _update_documents(
                 "text": document.text,
                 "n_chars": len(document.text),
                 "transcript_digest": inputs.transcripts[item_id],
+                "masked": json.dumps(document.masked) if document.masked else None,
                 "digest": document.digest,
             }
             for item_id, document in _compose(opened, shard, keys, params).items()
@@ -223,10 +243,14 @@ def _compose(
     spoken = opened.transcripts.read(shard, ["item_id", "segments"]).filter(wanted).to_pylist()
     segments = {row["item_id"]: row["segments"] or [] for row in spoken}
     known = _item_texts(opened, shard, params)
-    return {
-        key: compose_document(known[key], [Segment(**segment) for segment in segments[key]])
-        for key in keys
-    }
+    documents = {}
+    for key in keys:
+        about, said = known[key], [Segment(**segment) for segment in segments[key]]
+        masked: dict[str, int] = {}
+        if params.mask:
+            about, said, masked = mask_item(about, said)
+        documents[key] = compose_document(about, said, masked=masked)
+    return documents
 
 
 def _item_texts(opened: EmbedTables, shard: str, params: DocumentParams) -> dict[str, ItemText]:

@@ -24,6 +24,7 @@ from plmrec.stores.tables import (
     transcripts_table,
 )
 from plmrec.stores.workspace import ShardedTable, Workspace
+from plmrec.text.privacy import mask_text
 from plmrec.types import FloatMatrix
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class IndexSources:
         encoder_name: For people; the fingerprint is part of the tables' names.
         dataset_digest: Digest of the dataset that the tables were computed from.
         quarantine: Where items that cannot be indexed go.
+        mask: Whether personal data in titles and names is masked before it leaves the workspace.
     """
 
     items: ShardedTable
@@ -62,6 +64,7 @@ class IndexSources:
     encoder_name: str
     dataset_digest: str
     quarantine: Quarantine
+    mask: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,12 @@ class ShardRows:
 
 
 def open_sources(
-    workspace: Workspace, *, n_shards: int, fingerprint: str, dataset_digest: str
+    workspace: Workspace,
+    *,
+    n_shards: int,
+    fingerprint: str,
+    dataset_digest: str,
+    mask: bool = True,
 ) -> IndexSources:
     """Open the tables that hold the vectors of one encoder and what they came from.
 
@@ -103,6 +111,7 @@ def open_sources(
         encoder_name=str(current["name"]) if current["fingerprint"] == fingerprint else "",
         dataset_digest=dataset_digest,
         quarantine=Quarantine(workspace),
+        mask=mask,
     )
 
 
@@ -170,7 +179,8 @@ def read_items(sources: IndexSources, shard: str, *, dim: int) -> ShardRows:
                 )
             )
             continue
-        rows.append(_item_row(row, item, transcripts.get(item_id, {}), vector))
+        known_as = _masked(item) if sources.mask else item
+        rows.append(_item_row(row, known_as, transcripts.get(item_id, {}), vector))
     return ShardRows(items=rows, refusals=refusals)
 
 
@@ -181,6 +191,15 @@ def read_passages(
     for row, vector in _with_vectors(sources.passages.read(shard), dim=dim):
         if row["item_id"] in item_ids:
             yield {**row, "embedding": vector}
+
+
+def _masked(item: dict[str, Any]) -> dict[str, Any]:
+    """An item without personal data in its title and labels; its passages never had any."""
+    labels = {
+        name: [mask_text(label).text for label in item[name] or []]
+        for name in ("genres", "creators")
+    }
+    return {**item, "title": mask_text(item["title"] or "").text, **labels}
 
 
 def _item_row(

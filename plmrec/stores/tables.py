@@ -51,7 +51,9 @@ TRANSCRIPTS: Final = pa.schema(
         ("status", pa.string()),
         ("backend", pa.string()),  # name and version of what produced the text
         ("language", pa.string()),
+        ("language_confidence", pa.float64()),  # null where the recogniser tells none
         ("media_s", pa.float64()),  # seconds of media decoded
+        ("speech_s", pa.float64()),  # of them, seconds in which there was speech
         (
             "segments",
             pa.list_(
@@ -65,6 +67,38 @@ TRANSCRIPTS: Final = pa.schema(
                 )
             ),
         ),
+        (
+            "words",  # of recognised speech, one by one; empty where the backend times no words
+            pa.list_(
+                pa.struct(
+                    [
+                        ("start_s", pa.float64()),
+                        ("end_s", pa.float64()),
+                        ("text", pa.string()),
+                        ("confidence", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        (
+            "measures",  # of recognised speech, one for each segment
+            pa.list_(
+                pa.struct(
+                    [
+                        ("words_per_s", pa.float64()),
+                        ("repetition", pa.float64()),
+                        ("compression", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        # of recognised speech as a whole; null for other rows
+        ("confidence", pa.float64()),
+        ("words_per_s", pa.float64()),  # of speech
+        ("repetition", pa.float64()),
+        ("compression", pa.float64()),
+        ("n_tries", pa.int32()),  # 2: decoded again with safer settings
+        ("verdict", pa.string()),  # accepted, refused, or unjudged: with too few words
         (
             "problems",  # with the item's files; those of a refused item say why
             pa.list_(
@@ -87,6 +121,7 @@ DOCUMENTS: Final = pa.schema(
         ("text", pa.string()),
         ("n_chars", pa.int64()),
         ("transcript_digest", pa.string()),
+        ("masked", pa.string()),  # JSON object: personal data masked in it, by kind; null: none
         ("input_digest", pa.string()),
         ("digest", pa.string()),
     ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from plmrec.digests import digest_json
 from plmrec.text.passages import TokenCounter, cut_segments, cut_text, thin_out
+from plmrec.text.privacy import KINDS, mask_text, mask_texts
 from plmrec.types import Passage, Segment
 
 
@@ -52,12 +55,14 @@ class Document:
             never empty.
         description: What is written about it; may be empty.
         spoken: The transcript's segments that have words, by start time.
+        masked: Personal data that was masked in it, by kind.
     """
 
     title: str
     header: str
     description: str = ""
     spoken: tuple[Segment, ...] = ()
+    masked: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -86,7 +91,45 @@ class Chunk(NamedTuple):
     encoded: str
 
 
-def compose_document(about: ItemText, segments: Sequence[Segment] = ()) -> Document:
+def mask_item(
+    about: ItemText, segments: Sequence[Segment]
+) -> tuple[ItemText, list[Segment], dict[str, int]]:
+    """Mask the personal data in what is known of an item and in what is said in it.
+
+    Returns:
+        Both without personal data, and how many of each kind there were; see ``mask_texts``.
+    """
+    found: Counter[str] = Counter()
+
+    def clean(text: str) -> str:
+        masked = mask_text(text)
+        found.update(masked.counts)
+        return masked.text
+
+    def clean_all(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(clean, texts))
+
+    masked_about = replace(
+        about,
+        title=clean(about.title),
+        description=clean(about.description),
+        genres=clean_all(about.genres),
+        creators=clean_all(about.creators),
+        cast=clean_all(about.cast),
+    )
+    in_order = sorted(segments, key=lambda segment: (segment.start_s, segment.end_s))
+    said, counts = mask_texts([segment.text for segment in in_order])
+    found.update(counts)
+    spoken = [replace(segment, text=text) for segment, text in zip(in_order, said, strict=True)]
+    return masked_about, spoken, {kind: found[kind] for kind in KINDS if found[kind]}
+
+
+def compose_document(
+    about: ItemText,
+    segments: Sequence[Segment] = (),
+    *,
+    masked: Mapping[str, int] = MappingProxyType({}),
+) -> Document:
     """Put the parts of an item into one document.
 
     The facts about an item stay apart from its description: they are what tells one item's taste
@@ -96,6 +139,7 @@ def compose_document(about: ItemText, segments: Sequence[Segment] = ()) -> Docum
     Args:
         about: What is known of the item; a title without words becomes ``Untitled``.
         segments: What is said in it, in any order.
+        masked: Personal data masked in both, by kind.
 
     Example:
         >>> compose_document(ItemText(title="Alien", year=1979, genres=("Horror",))).header
@@ -118,6 +162,7 @@ def compose_document(about: ItemText, segments: Sequence[Segment] = ()) -> Docum
         header=" ".join(sentence for sentence in sentences if sentence),
         description=_tidy(about.description),
         spoken=tuple(segment for segment in spoken if segment.text),
+        masked=dict(masked),
     )
 
 
