@@ -80,12 +80,14 @@ class Reason:
     """Why an item was recommended, in a form one can check.
 
     Attributes:
-        kind: ``tags`` (shared genres or creators), ``neighbours`` (liked items it goes with),
-            ``passage`` (words that match what the user likes) or ``popular``.
+        kind: ``tags`` (shared interest tags, genres or creators), ``neighbours`` (liked items it
+            goes with), ``passage`` (words that match what the user likes) or ``popular``.
         text: One sentence in the user's terms.
         item_ids: The user's own items behind it; empty for ``popular``.
         start_s: For a spoken passage, where it starts, seconds.
         end_s: For a spoken passage, where it ends, seconds.
+        tags: For ``tags``, their names, strongest first; the item and those of ``item_ids`` have
+            all of them.
     """
 
     kind: str
@@ -93,6 +95,7 @@ class Reason:
     item_ids: tuple[str, ...] = ()
     start_s: float | None = None
     end_s: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,7 +176,8 @@ def _reason(
     if tags or creators:
         shared = [*tags, *(f"by {name}" for name in creators)]
         text = f"Shares {', '.join(shared)} with “{item.title}”"
-        return Reason(kind="tags", text=text, item_ids=(item.item_id,))
+        names = (*tags, *creators)
+        return Reason(kind="tags", text=text, item_ids=(item.item_id,), tags=names)
     for passage in close.get(other.item_id, []):
         return Reason(
             kind="passage",

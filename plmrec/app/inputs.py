@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from plmrec.app.context import Context
+from plmrec.app.training_data import load_tags
 from plmrec.digests import digest_json
+from plmrec.tags import Taxonomy
 
-_VERSION: Final = 2  # raise it when the same inputs give another recommender
+_VERSION: Final = 3  # raise it when the same inputs give another recommender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class Inputs:
         n_interactions: Accepted interactions.
         encoder: Contents of ``embeddings/current.json``.
         digest: Of all that can change the recommender.
+        taxonomy: By which the items have tags; None when they have none.
     """
 
     dataset_digest: str
@@ -28,6 +31,7 @@ class Inputs:
     n_interactions: int
     encoder: dict[str, Any]
     digest: str
+    taxonomy: Taxonomy | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -48,10 +52,14 @@ def read_inputs(context: Context) -> Inputs:
     )
     used["training"].pop("min_interval_days")  # it decides when, not what
     parts = [_VERSION, manifest["digest"], encoder["digest"], encoder["fingerprint"], used]
+    tags = load_tags(context, str(encoder["fingerprint"]))
+    taxonomy = None if tags is None else tags[0]
+    parts += [] if taxonomy is None else [taxonomy.digest]
     return Inputs(
         dataset_digest=str(manifest["digest"]),
         source=str(manifest["source"]),
         n_interactions=int(manifest["counts"].get("interactions", 0)),
         encoder=dict(encoder),
         digest=digest_json(parts),
+        taxonomy=taxonomy,
     )

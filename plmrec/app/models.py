@@ -17,7 +17,7 @@ from plmrec.params import Params
 from plmrec.settings import load_settings
 
 if TYPE_CHECKING:
-    from plmrec.histories import TrainingData
+    from plmrec.histories import Histories, TrainingData
     from plmrec.recommenders.base import Recommender
 
 
@@ -69,13 +69,42 @@ def ask(
     """
     from plmrec.stages.scoring import list_items
 
-    rows = {user: row for row, user in enumerate(data.histories.user_ids)}
-    unknown = [user for user in users if user not in rows]
-    if unknown:
-        raise ParamsError(f"ask: expected users with a history, got {unknown[:3]}")
-    told = data.histories.take(np.array([rows[user] for user in users], dtype=np.int64))
+    told = _told(data, users, "ask")
     lists = list_items(model, told, k=k, excluded=told)
     return {
         user: [data.catalogue.item_ids[item] for item in items if item != NO_ITEM]
         for user, items in zip(users, lists.tolist(), strict=True)
     }
+
+
+def interests(model: Recommender, data: TrainingData, user: str) -> dict[str, float]:
+    """A user's interests: weight of each tag, the strongest first; below 0 against it.
+
+    Args:
+        model: An interest profile fitted on ``data``.
+        data: Holds the user's history.
+        user: Their id.
+
+    Raises:
+        ParamsError: The user did nothing, or the model knows no tags.
+    """
+    from plmrec.recommenders.interest_profile import InterestProfile
+
+    if not isinstance(model, InterestProfile) or model.tags is None:
+        raise ParamsError("interests: expected a fitted interest_profile, got another recommender")
+    weights = model.profile(_told(data, [user], "interests"))[0]
+    order = sorted(np.flatnonzero(weights).tolist(), key=lambda place: -weights[place])
+    return {model.tags.names[place]: float(weights[place]) for place in order}
+
+
+def _told(data: TrainingData, users: Sequence[str], caller: str) -> Histories:
+    """Histories of some users, in their order.
+
+    Raises:
+        ParamsError: A user did nothing.
+    """
+    rows = {user: row for row, user in enumerate(data.histories.user_ids)}
+    unknown = [user for user in users if user not in rows]
+    if unknown:
+        raise ParamsError(f"{caller}: expected users with a history, got {unknown[:3]}")
+    return data.histories.take(np.array([rows[user] for user in users], dtype=np.int64))

@@ -52,9 +52,12 @@ def register_training(
     from plmrec.tracking.connection import connect
     from plmrec.tracking.runs import open_run
 
+    taxonomy = inputs.taxonomy
     tags = {
         "dataset_digest": inputs.dataset_digest,
         "encoder_fingerprint": inputs.fingerprint,
+        "taxonomy_version": "" if taxonomy is None else str(taxonomy.version),
+        "taxonomy_digest": "" if taxonomy is None else taxonomy.digest,
         "git_commit": git_commit(),
         "airflow_run": airflow_run(),
         "plmrec_version": plmrec.__version__,
@@ -185,6 +188,8 @@ def _register(
         encoder_fingerprint=inputs.fingerprint,
         recommender_digest=digest,
         input_digest=inputs.digest,
+        taxonomy_version=None if inputs.taxonomy is None else inputs.taxonomy.version,
+        taxonomy_digest=None if inputs.taxonomy is None else inputs.taxonomy.digest,
         mlflow_run_id=run.run_id,
         git_commit=tags["git_commit"],
         airflow_run=tags["airflow_run"],

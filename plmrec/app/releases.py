@@ -155,6 +155,8 @@ def _describe(release: Release) -> dict[str, Any]:
         "dataset_digest": release.dataset_digest,
         "encoder_fingerprint": release.encoder_fingerprint,
         "recommender_digest": release.recommender_digest,
+        "taxonomy_version": release.taxonomy_version,
+        "taxonomy_digest": release.taxonomy_digest,
         "mlflow_run_id": release.mlflow_run_id,
         "git_commit": release.git_commit,
         "airflow_run": release.airflow_run,

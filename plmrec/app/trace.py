@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from plmrec.app.context import Context, database_url, open_context
 from plmrec.app.explore import unknown_item
+from plmrec.app.training_data import load_tags
 from plmrec.digests import shard_of
 from plmrec.errors import MissingStageError
 from plmrec.params import Params
@@ -16,9 +17,12 @@ from plmrec.stores.tables import (
     documents_table,
     item_vectors_table,
     items_table,
+    meanings_table,
     transcripts_table,
 )
 from plmrec.stores.workspace import ShardedTable
+
+_TAGS: Final = 6  # of the strongest, named in one step
 
 
 def trace(
@@ -61,6 +65,9 @@ class _Workspace:
         self.transcript = _row(transcripts_table(workspace, n_shards), item)
         self.document = _row(documents_table(workspace, n_shards), item)
         self.vector = _row(item_vectors_table(workspace, n_shards, fingerprint), item)
+        self.meaning = _row(meanings_table(workspace, n_shards, fingerprint), item)
+        opened = load_tags(context, fingerprint)
+        self.taxonomy = None if opened is None else opened[0]
 
     def _json(self, context: Context, *parts: str) -> dict[str, Any]:
         try:
@@ -109,8 +116,30 @@ def _content_steps(row: dict[str, Any], now: _Workspace) -> list[dict[str, Any]]
             now.document.get("digest"),
             characters=now.document.get("n_chars") if has_document else None,
         ),
+        _tags_step(row, now),
         _step("passages", None, None, passages=row["n_passages"], spoken=row["n_spoken"]),
     ]
+
+
+def _tags_step(row: dict[str, Any], now: _Workspace) -> dict[str, Any]:
+    """Describe the item's tags, by the taxonomy that the release was trained with.
+
+    The live generation does not hold the tags: they are those of the workspace, which are named
+    only while the workspace has that same taxonomy.
+    """
+    taxonomy, digest = now.taxonomy, row["taxonomy_digest"]
+    tags = []
+    if taxonomy is not None and taxonomy.digest == digest:
+        names = {tag.tag_id: tag.name for tag in taxonomy.tags}
+        carried = [tag for tag in now.meaning.get("tags") or () if tag["tag_id"] in names]
+        tags = [f"{names[tag['tag_id']]} {tag['strength']:.2f}" for tag in carried[:_TAGS]]
+    return _step(
+        "tags",
+        digest,
+        None if taxonomy is None else taxonomy.digest,
+        taxonomy=row["taxonomy_version"],
+        carries="; ".join(tags),
+    )
 
 
 def _answer_steps(row: dict[str, Any], now: _Workspace) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,14 +52,15 @@ def releases(as_json: output.JsonOption = False) -> None:
             "verdict": each["verdict"],
             "dataset": each["dataset_digest"][:12],
             "encoder": each["encoder_fingerprint"][:12],
+            "taxonomy": _taxonomy(each),
             "recommender": each["recommender_digest"][:12],
             "created": (each["created_at"] or "")[:19],
             "mlflow run": each["mlflow_run_id"],
         }
         for each in found
     ]
-    columns = ["release", "state", "verdict", "dataset", "encoder", "recommender", "created"]
-    output.print_table(rows, [*columns, "mlflow run"])
+    columns = ["release", "state", "verdict", "dataset", "encoder", "taxonomy", "recommender"]
+    output.print_table(rows, [*columns, "created", "mlflow run"])
 
 
 @app.command()
@@ -83,3 +84,9 @@ def promote(
         highlight=False,
         markup=False,
     )
+
+
+def _taxonomy(release: dict[str, Any]) -> str:
+    """Version of a release's taxonomy, and what tells it from others of that version."""
+    version, digest = release["taxonomy_version"], release["taxonomy_digest"]
+    return "" if version is None else f"{version} {digest[:8]}"

@@ -97,8 +97,8 @@ class _Explainer:
         for row in np.argsort(-added, kind="stable"):
             name, value = self._lists.parts[row], float(added[row])
             below = self._release.blend.parts[name].explain(self._history, place)
-            items = below[0].items if below else ()
-            found.append(Contribution(part=name, value=value, items=items))
+            items, tags = (below[0].items, below[0].tags) if below else ((), ())
+            found.append(Contribution(part=name, value=value, items=items, tags=tags))
         return found
 
 

@@ -13,16 +13,31 @@ _MAX_NAMED: Final = 2  # own items named in one sentence
 _WORTH_NAMING: Final = 0.5  # of the strongest one's share; a weaker item would mislead
 _MAX_TITLE: Final = 60
 _MAX_QUOTE: Final = 140
+_MAX_TAGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemFacts:
-    """What a reason may say of an item."""
+    """What a reason may say of an item.
+
+    Attributes:
+        item_id: Its id.
+        title: Its title.
+        genres: As the dataset gives them.
+        creators: Likewise.
+        tags: Names of the taxonomy's tags that it carries with strength 1/2 or more, strongest
+            first.
+    """
 
     item_id: str
     title: str
     genres: tuple[str, ...] = ()
     creators: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def has_tag(self, name: str) -> bool:
+        """Whether a tag of the taxonomy, or a genre, is one of the item's."""
+        return name in self.tags or name in self.genres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +47,12 @@ class PartKinds:
     Attributes:
         reads_text: Names of those that compare what items say.
         same_for_all: Names of those that do not look at what the user liked.
+        profiles: Names of those that weigh the user's interest in tags.
     """
 
     reads_text: frozenset[str]
     same_for_all: frozenset[str]
+    profiles: frozenset[str] = frozenset()
 
 
 def explain_item(
@@ -60,9 +77,12 @@ def explain_item(
         facts: Of every item of the catalogue, by place.
         passage: The item's passage nearest to what the user liked, if it has any.
     """
-    for part, evidence in _personal(contributions, liked):
+    for contribution, evidence in _personal(contributions, liked):
         own = [facts[place] for place in evidence]
-        if part in kinds.reads_text:
+        if contribution.part in kinds.profiles:
+            matched = _matched_tags(item, own, contribution.tags)
+            return matched or _from_text(item, own, passage)
+        if contribution.part in kinds.reads_text:
             return _from_text(item, own, passage)
         return Reason(
             kind="neighbours",
@@ -92,7 +112,7 @@ def popular(*, is_liked: bool) -> Reason:
 
 def _personal(
     contributions: Sequence[Contribution], liked: Collection[int]
-) -> Iterator[tuple[str, list[int]]]:
+) -> Iterator[tuple[Contribution, list[int]]]:
     """Parts that speak for the item because of liked items, and those items, strongest first.
 
     Parts that raise the item above the others come first. A part may hold it below the average
@@ -103,7 +123,7 @@ def _personal(
         enough = max(own[0][1] * _WORTH_NAMING, 0.0) if own else 0.0
         evidence = [place for place, share in own if share > 0 and share >= enough]
         if evidence:
-            yield contribution.part, evidence[:_MAX_NAMED]
+            yield contribution, evidence[:_MAX_NAMED]
 
 
 def _from_text(item: ItemFacts, own: list[ItemFacts], passage: Passage | None) -> Reason:
@@ -126,15 +146,30 @@ def _from_text(item: ItemFacts, own: list[ItemFacts], passage: Passage | None) -
     )
 
 
+def _matched_tags(item: ItemFacts, own: list[ItemFacts], tags: Sequence[str]) -> Reason | None:
+    """The tags of the user's profile that an item shares with one of the user's own."""
+    for each in own:
+        shared = [name for name in tags if item.has_tag(name) and each.has_tag(name)][:_MAX_TAGS]
+        if shared:
+            text = f"Matches your interest in {_listed(shared)}, like {_names([each])}"
+            item_ids = (each.item_id,)
+            return Reason(kind="tags", text=text, item_ids=item_ids, tags=tuple(shared))
+    return None
+
+
 def _shared_tags(item: ItemFacts, own: list[ItemFacts]) -> Reason | None:
-    """The creators, or else the genres, that an item shares with one of the user's own."""
+    """What an item shares with one of the user's own: creators, else tags, else genres."""
     for each in own:
         creators = [name for name in item.creators if name in each.creators]
+        tags = [name for name in item.tags if name in each.tags and name not in item.creators]
         genres = [name for name in item.genres if name in each.genres]
-        words = f"By {_listed(creators)}" if creators else _listed(genres)
-        if words:
+        shared = creators or (tags or genres)[:_MAX_TAGS]
+        if shared:
+            words = f"By {_listed(shared)}" if creators else _listed(shared)
             text = f"{words}, like {_names([each])}, which you liked"
-            return Reason(kind="tags", text=text[0].upper() + text[1:], item_ids=(each.item_id,))
+            text = text[0].upper() + text[1:]
+            item_ids = (each.item_id,)
+            return Reason(kind="tags", text=text, item_ids=item_ids, tags=tuple(shared))
     return None
 
 

@@ -17,6 +17,7 @@ from plmrec.recommenders.blend import Blend
 
 BACKEND: Final = "blend"
 _FORMAT: Final = 2
+_PROFILE: Final = "interest_profile"
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -41,11 +42,12 @@ class LoadedRelease:
 
     @property
     def kinds(self) -> PartKinds:
-        """Which of its parts compare what items say, and which do not look at the user."""
+        """Which of its parts compare what items say, which do not look at the user, and so on."""
         parts = self.blend.options.parts
         return PartKinds(
             reads_text=frozenset(n for n, part in parts.items() if part.backend == "content"),
             same_for_all=frozenset(n for n, part in parts.items() if not part.is_personal),
+            profiles=frozenset(n for n, part in parts.items() if part.backend == _PROFILE),
         )
 
     def over(self, catalogue: Catalogue) -> LoadedRelease:

@@ -160,7 +160,8 @@ class InterestProfile:
         by_item = self._shares(history) * (tags.carried[history.items][:, best] @ said[best])
         items = strongest(history.items, by_item, history)
         shared = tags.shared(item, np.maximum(added, 0.0) * (interests > 0))[:_TOP_TAGS]
-        names = tuple(tags.names[place] for place in shared)
+        named = shared if tags.kind != "clusters" else []  # whose names say nothing
+        names = tuple(tags.names[place] for place in named)
         return (Contribution(part="interest_profile", value=value, items=items, tags=names),)
 
     def with_catalogue(self, old: Catalogue, new: Catalogue) -> Recommender:

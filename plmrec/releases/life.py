@@ -164,6 +164,8 @@ def _tags(release: Release) -> dict[str, str]:
         "dataset_digest": release.dataset_digest,
         "encoder_fingerprint": release.encoder_fingerprint,
         "recommender_digest": release.recommender_digest,
+        "taxonomy_version": str(release.taxonomy_version or ""),
+        "taxonomy_digest": release.taxonomy_digest or "",
         "git_commit": release.git_commit,
         "airflow_run": release.airflow_run,
         "gate.status": str(decision.get("verdict", "")),

@@ -19,6 +19,7 @@ SELECT i.item_id, i.kind, i.title, i.media, i.media_digest, i.item_digest,
        g.generation_id, g.dataset_digest, g.digest AS generation_digest, g.encoder_name,
        g.encoder_fingerprint, g.recall_at_10, g.n_items, g.created_at AS built_at, l.switched_at,
        r.version AS release_version, r.state AS release_state, r.recommender_digest,
+       r.taxonomy_version, r.taxonomy_digest,
        r.dataset_digest AS trained_on, r.mlflow_run_id, r.git_commit, r.airflow_run
 FROM {items} i
 CROSS JOIN live l

@@ -14,7 +14,8 @@ from plmrec.stores.database import Connection, Pool
 
 _COLUMNS: Final = (
     "version, state, dataset_digest, encoder_fingerprint, recommender_digest, input_digest,"
-    " mlflow_run_id, git_commit, airflow_run, metrics, decision, created_at"
+    " taxonomy_version, taxonomy_digest, mlflow_run_id, git_commit, airflow_run, metrics,"
+    " decision, created_at"
 )
 
 
@@ -29,6 +30,8 @@ class Release:
         encoder_fingerprint: Of the encoder whose vectors it was fitted on.
         recommender_digest: Of the fitted state.
         input_digest: Of everything training read, its code and parameters included.
+        taxonomy_version: Of the interest tags its items had; None when they had none.
+        taxonomy_digest: Of the tags and their vectors; None likewise.
         mlflow_run_id: The training run.
         git_commit: Of the code that trained it; empty when unknown.
         airflow_run: DAG and run that trained it; empty outside Airflow.
@@ -49,6 +52,8 @@ class Release:
     metrics: dict[str, Any] = field(default_factory=dict)
     decision: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
+    taxonomy_version: int | None = None
+    taxonomy_digest: str | None = None
 
 
 class ReleaseStore:
@@ -67,7 +72,8 @@ class ReleaseStore:
             row = conn.execute(
                 "INSERT INTO release (version, dataset_digest, encoder_fingerprint,"
                 " recommender_digest, input_digest, mlflow_run_id, git_commit, airflow_run,"
-                " metrics) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " metrics, taxonomy_version, taxonomy_digest)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
                 " ON CONFLICT (version) DO UPDATE SET version = release.version"
                 " RETURNING recommender_digest, mlflow_run_id",
                 (
@@ -80,6 +86,8 @@ class ReleaseStore:
                     release.git_commit,
                     release.airflow_run,
                     Jsonb(release.metrics),
+                    release.taxonomy_version,
+                    release.taxonomy_digest,
                 ),
             ).fetchone()
         if row != (release.recommender_digest, release.mlflow_run_id):

@@ -18,7 +18,10 @@ from plmrec.errors import MissingStageError, ParamsError
 from plmrec.params import Params
 from plmrec.stores.database import open_database
 from plmrec.stores.quarantine import Quarantine, Refusal
+from plmrec.stores.tables import meanings_table
+from plmrec.stores.taxonomies import save_taxonomy
 from tests.support.embedded import Embedded, crown
+from tests.support.tagged import fill, taxonomy
 
 pytestmark = pytest.mark.integration
 
@@ -130,6 +133,7 @@ class TestTrace:
             "media",
             "transcript",
             "document",
+            "tags",
             "passages",
             "encoder",
             "vector",
@@ -146,6 +150,21 @@ class TestTrace:
         assert steps["mlflow run"]["run_id"] == "run-1"
         compared = {name: step["is_current"] for name, step in steps.items()}
         assert all(compared[name] for name in ("dataset", "item", "media", "transcript", "vector"))
+
+    def test_names_the_items_tags_by_the_taxonomy_of_the_release(self, live, embedded):
+        untold = {step["step"]: step for step in trace("i2", **live)["steps"]}["tags"]
+        assert (untold["digest"], untold["facts"]) == (None, "")
+        with open_database(live["settings"].database_url.get_secret_value()) as pool:
+            conclude = "UPDATE release SET taxonomy_version = 1, taxonomy_digest = '7a901'"
+            with pool.connection() as conn:
+                conn.execute(conclude)
+        save_taxonomy(embedded.workspace, taxonomy(fingerprint=embedded.fingerprint))
+        table = meanings_table(embedded.workspace, embedded.n_shards, embedded.fingerprint)
+        tag = {"tag_id": "genre:whales", "strength": 0.9, "similarity": 0.8, "is_label": True}
+        fill(table, [{"item_id": "i2", "tags": [tag], "taxonomy_version": 1}])
+        told = {step["step"]: step for step in trace("i2", **live)["steps"]}["tags"]
+        assert told["facts"] == "taxonomy 1, carries Whales 0.90"
+        assert (told["digest"], told["is_current"]) == ("7a901", True)
 
     def test_tells_which_steps_the_workspace_has_moved_on_from(self, live, embedded):
         embedded.reword(2)

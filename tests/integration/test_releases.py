@@ -6,7 +6,7 @@ import pytest
 
 from plmrec.errors import DataContractError
 from plmrec.releases.life import ABANDONED, MODEL, ReleaseLife
-from plmrec.stores.database import open_database
+from plmrec.stores.database import migrate, open_database
 from plmrec.stores.generations import roll_back
 from plmrec.stores.releases import Release, ReleaseStore
 
@@ -160,6 +160,51 @@ class TestReconcile:
             )
         )
         assert ReleaseLife(store, registry).reconcile() == ["release 7 is missing in MLflow"]
+
+
+class TestTaxonomy:
+    def test_of_a_release_is_kept_and_mirrored(self, store, registry):
+        version = registry.add(source="file:///nowhere", run_id=None, model_id=None, tags={})
+        known = {"dataset_digest": "d", "encoder_fingerprint": "e", "recommender_digest": "r"}
+        store.add(
+            Release(
+                version=version,
+                **known,
+                input_digest="i",
+                mlflow_run_id="run",
+                taxonomy_version=3,
+                taxonomy_digest="7a90",
+            )
+        )
+        found = store.get(version)
+        assert (found.taxonomy_version, found.taxonomy_digest) == (3, "7a90")
+        ReleaseLife(store, registry).reconcile()
+        tags = registry.versions()[version].tags
+        assert (tags["taxonomy_version"], tags["taxonomy_digest"]) == ("3", "7a90")
+
+    def test_a_release_without_one_has_none_and_no_tags_of_it(self, store, registry):
+        version = register(store, registry)
+        found = store.get(version)
+        assert (found.taxonomy_version, found.taxonomy_digest) == (None, None)
+        ReleaseLife(store, registry).reconcile()
+        assert "taxonomy_version" not in registry.versions()[version].tags
+
+    def test_releases_of_a_database_from_before_there_was_one_stay(self, database_dsn):
+        import psycopg
+
+        with psycopg.connect(database_dsn, autocommit=True) as conn:
+            migrate(conn)
+            conn.execute("SET search_path = plmrec, public")
+            conn.execute("ALTER TABLE release DROP COLUMN taxonomy_version")
+            conn.execute("ALTER TABLE release DROP COLUMN taxonomy_digest")
+            conn.execute("DELETE FROM migration WHERE name = '0002_taxonomy.sql'")
+            conn.execute(
+                "INSERT INTO release (version, dataset_digest, encoder_fingerprint,"
+                " recommender_digest, input_digest, mlflow_run_id)"
+                " VALUES (41, 'd', 'e', 'r', 'i', 'run')"
+            )
+        with open_database(database_dsn) as pool:
+            assert ReleaseStore(pool).get(41).taxonomy_version is None
 
 
 class TestPrevious:

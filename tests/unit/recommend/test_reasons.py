@@ -5,7 +5,9 @@ from plmrec.recommenders.base import Contribution
 from plmrec.types import Passage
 
 KINDS = PartKinds(
-    reads_text=frozenset({"content"}), same_for_all=frozenset({"popularity", "recent_popularity"})
+    reads_text=frozenset({"content"}),
+    same_for_all=frozenset({"popularity", "recent_popularity"}),
+    profiles=frozenset({"interest_profile"}),
 )
 FACTS = [
     ItemFacts(item_id="a", title="Heat", genres=("crime",), creators=("Mann",)),
@@ -79,6 +81,50 @@ class TestContent:
     def test_without_any_passage_it_says_what_it_is_close_to(self):
         reason = explain(part("content", (0, 1.0)), item=PLAIN)
         assert (reason.kind, reason.text) == ("neighbours", "Close to “Heat”")
+
+
+class TestTags:
+    ALIEN = ItemFacts(item_id="n", title="Alien", genres=("horror",), tags=("Space", "Dread"))
+    MOON = ItemFacts(item_id="m", title="Moon", genres=("drama",), tags=("Solitude", "Space"))
+    SOLARIS = ItemFacts(item_id="s", title="Solaris", tags=("Space", "Dread", "Solitude"))
+
+    def explain(self, *contributions, item=SOLARIS, passage=None):
+        return explain_item(
+            item,
+            contributions=contributions,
+            kinds=KINDS,
+            liked={0, 1},
+            facts=[self.ALIEN, self.MOON],
+            passage=passage,
+        )
+
+    def profile(self, *tags, items=((0, 1.0), (1, 0.9))):
+        return Contribution(part="interest_profile", value=1.0, items=items, tags=tags)
+
+    def test_of_the_profile_are_named_with_an_item_that_has_all_of_them(self):
+        reason = self.explain(self.profile("Dread", "Space"))
+        assert reason.kind == "tags"
+        assert reason.text == "Matches your interest in Dread and Space, like “Alien”"
+        assert (reason.tags, reason.item_ids) == (("Dread", "Space"), ("n",))
+
+    def test_that_only_the_item_or_only_the_users_own_items_have_are_not_claimed(self):
+        reason = self.explain(self.profile("Solitude", "Westerns"))
+        assert (reason.tags, reason.item_ids) == (("Solitude",), ("m",))
+
+    def test_of_the_profile_may_be_genres_where_there_is_no_taxonomy(self):
+        item = ItemFacts(item_id="t", title="The Thing", genres=("horror",))
+        reason = self.explain(self.profile("horror"), item=item)
+        assert reason.text == "Matches your interest in horror, like “Alien”"
+
+    def test_without_a_shared_one_the_profile_quotes_the_text(self):
+        item = ItemFacts(item_id="t", title="The Thing", tags=("Ice",))
+        assert self.explain(self.profile("Space"), item=item, passage=WRITTEN).kind == "passage"
+
+    def test_of_the_taxonomy_come_before_genres_when_texts_are_alike(self):
+        item = ItemFacts(item_id="t", title="The Thing", genres=("horror",), tags=("Dread", "Ice"))
+        reason = self.explain(part("content", (0, 1.0)), item=item)
+        assert reason.text == "Dread, like “Alien”, which you liked"
+        assert reason.tags == ("Dread",)
 
 
 class TestPopular:

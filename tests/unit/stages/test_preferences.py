@@ -7,7 +7,7 @@ import pytest
 
 from plmrec.histories import Histories
 from plmrec.params import FeedbackParams
-from plmrec.stages.preferences import EVENTS, Interactions, summarise
+from plmrec.stages.preferences import EVENTS, Interactions, summarise, weigh_comments
 from plmrec.types import Event
 
 NAN = math.nan
@@ -104,3 +104,46 @@ def test_the_watch_share_is_that_of_the_longest_view_and_one_at_most():
 
 def test_without_a_measured_view_there_are_no_watch_shares():
     assert preferences((0, "view", NAN, 1.0), (0, "like", NAN, 2.0)).watch_shares is None
+
+
+@pytest.mark.parametrize(
+    ("sentiment", "weight"),
+    [
+        (1.0, 1.0),
+        (0.6, 0.6),
+        (0.1, 0.3),
+        (0.0, 0.3),
+        (NAN, 0.3),
+        (-0.04, 0.3),
+        (-0.1, -0.1),
+        (-1.0, -1.0),
+    ],
+)
+def test_a_comment_counts_for_or_against_by_its_sentiment(sentiment, weight):
+    found = weigh_comments(np.array([sentiment]), FeedbackParams())
+    assert found.tolist() == [pytest.approx(weight)]
+
+
+def test_comments_can_be_made_to_weigh_like_clicks_unless_they_are_against():
+    params = FeedbackParams(comment_weight=0.0)
+    assert weigh_comments(np.array([0.9, 0.0, -0.9]), params).tolist() == [0.3, 0.3, 0.0]
+
+
+def test_sentiments_lie_at_their_comments_whatever_the_order_of_the_rows():
+    comment, like = EVENTS.index(Event.COMMENT), EVENTS.index(Event.LIKE)
+    found = summarise(
+        Interactions(
+            users=np.zeros(4, dtype=np.int64),
+            items=np.array([2, 0, 1, 0]),
+            events=np.array([comment, comment, like, EVENTS.index(Event.IMPRESSION)]),
+            values=np.full(4, NAN),
+            times=np.array([4.0, 3.0, 2.0, 1.0]),
+            sentiments=np.array([-0.8, 0.9, -1.0, -1.0]),
+        ),
+        durations_s=DURATIONS,
+        user_ids=["u"],
+        feedback=FeedbackParams(),
+    )
+    assert dict(zip(found.items.tolist(), found.weights.tolist(), strict=True)) == pytest.approx(
+        {0: 0.9, 1: 1.0, 2: -0.8}
+    )

@@ -11,9 +11,27 @@ import pytest
 from plmrec.digests import shard_of
 from plmrec.errors import DataContractError, MissingStageError
 from plmrec.params import FeedbackParams
-from plmrec.stages.training_data import join_users, load_training_data
-from plmrec.stores.tables import interactions_table, item_vectors_table, items_table
+from plmrec.stages.training_data import (
+    comment_sentiments,
+    join_users,
+    load_catalogue,
+    load_training_data,
+)
+from plmrec.stores.tables import (
+    interactions_table,
+    item_vectors_table,
+    items_table,
+    meanings_table,
+)
 from plmrec.stores.workspace import ShardedTable, Workspace
+from tests.support.tagged import (
+    FINGERPRINT,
+    N_SHARDS,
+    fill,
+    meanings,
+    taxonomy,
+    write_tagged,
+)
 from tests.support.tastes import make_histories
 
 SHARDS = 3
@@ -147,3 +165,60 @@ def test_watch_shares_are_joined_and_unknown_where_a_part_has_none():
     assert joined.user_ids == ("a", "b")
     np.testing.assert_array_equal(joined.watch_shares, [np.nan, 0.5, 0.25])
     assert join_users([two], 2).watch_shares is None
+
+
+class TestTags:
+    def catalogue(self, path, **changes):
+        workspace = write_tagged(str(path))
+        meanings = meanings_table(workspace, N_SHARDS, FINGERPRINT)
+        for name, rows in changes.items():
+            assert name == "meanings"
+            fill(meanings, rows)
+        items = items_table(workspace, N_SHARDS)
+        return load_catalogue(items, None, (taxonomy(), meanings))
+
+    def test_strengths_lie_at_their_items_and_tags(self, tmp_path):
+        catalogue = self.catalogue(tmp_path)
+        assert catalogue.item_ids == ("loaf", "pawn", "rook", "sea", "song")
+        assert catalogue.tags.names[0] == "Whales"
+        expected = [[0, 0.8, 0, 0], [0, 0, 0.7, 0], [0] * 4, [0.9, 0, 0, 0], [0.6, 0.2, 0, 0]]
+        np.testing.assert_allclose(catalogue.tags.strengths.toarray(), expected, atol=1e-6)
+
+    def test_items_and_tags_that_are_gone_are_left_out(self, tmp_path):
+        gone = {"tag_id": "mined:gone", "strength": 1.0, "similarity": 1.0, "is_label": False}
+        here = {"tag_id": "mined:chess", "strength": 0.4, "similarity": 0.4, "is_label": True}
+        rows = [
+            {"item_id": "nowhere", "tags": [here]},
+            {"item_id": "sea", "tags": [gone, here]},
+            {"item_id": "loaf", "tags": []},
+            {"item_id": "song", "tags": None},
+        ]
+        tags = self.catalogue(tmp_path, meanings=rows).tags
+        assert tags.strengths.nnz == 1
+        assert tags.strengths[3, 2] == pytest.approx(0.4)
+
+    def test_another_strength_is_another_catalogue(self, tmp_path):
+        rows = meanings()
+        digest = self.catalogue(tmp_path).digest()
+        assert self.catalogue(tmp_path, meanings=rows).digest() == digest
+        rows[0]["tags"][0]["strength"] = 0.1
+        assert self.catalogue(tmp_path, meanings=rows).digest() != digest
+
+
+def test_each_text_of_a_comment_is_judged_once_and_nothing_else_is():
+    asked = []
+
+    def feel(texts):
+        asked.extend(texts)
+        return np.array([0.5 if text == "good" else np.nan for text in texts])
+
+    rows = pa.table(
+        {
+            "event": ["comment", "like", "comment", "comment", "comment"],
+            "text": ["good", "a note", None, "good", "hm"],
+        }
+    )
+    found = comment_sentiments(rows, feel)
+    assert sorted(asked) == ["good", "hm"]
+    np.testing.assert_array_equal(found, [0.5, np.nan, np.nan, 0.5, np.nan])
+    assert comment_sentiments(rows.slice(1, 1), feel) is None
