@@ -1,0 +1,224 @@
+"""Further pre-training: an encoder learns the words of a corpus by filling in hidden ones."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from plmrec.encoders._training import (
+    Progress,
+    Schedule,
+    Source,
+    arguments,
+    last_checkpoint,
+    load_tokenizer,
+    quiet,
+    telling,
+)
+from plmrec.encoders._training_texts import TokenBlocks
+from plmrec.errors import BackendUnavailableError
+
+log = logging.getLogger(__name__)
+
+_HEAD: Final = "head.safetensors"
+_HEAD_RATE: Final = 5e-4  # learning rate of a new head, alone; the body does not move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageResult:
+    """What a further pre-training did.
+
+    Attributes:
+        body: The trained model without its head.
+        objective: ``masked`` or ``causal``.
+        steps: Steps taken, those before a kill included.
+        loss_before: Mean loss of the held-out texts before the body moved, nats per token that
+            was asked for; nan without such texts.
+        loss_after: The same afterwards, of the same tokens.
+    """
+
+    body: Any
+    objective: str
+    steps: int
+    loss_before: float
+    loss_after: float
+
+
+def train_language(  # noqa: PLR0913
+    source: Source,
+    texts: TokenBlocks,
+    held_out: TokenBlocks,
+    *,
+    schedule: Schedule,
+    mask_share: float,
+    head_steps: int,
+    work: Path,
+    progress: Progress,
+) -> LanguageResult:
+    """Train a model on texts without labels, in one process.
+
+    An encoder learns to tell masked tokens: in every batch ``mask_share`` of them are drawn anew,
+    so that a text that comes again is masked in other places. 80 % of these are replaced by the
+    mask, 10 % by another token, 10 % stay. A decoder learns to tell each next token.
+
+    A model without a head for that gets one: its output layer is the table of the input tokens,
+    tied, and what is new in between is first trained alone for ``head_steps`` steps, so that its
+    random start does not disturb what the body knows. The loss before is measured after that.
+
+    Args:
+        source: What to start from.
+        texts: To learn from, at least one block.
+        held_out: To measure the loss on.
+        schedule: How long and how fast.
+        mask_share: In (0, 1).
+        head_steps: Steps for a new head alone.
+        work: Folder for checkpoints. A run that was killed goes on from the last one there.
+        progress: Told steps done and to do.
+
+    Raises:
+        BackendUnavailableError: The tokenizer has no mask, or weights are missing.
+
+    Source:
+        Devlin et al. 2019, "BERT"; dynamic masking as in Liu et al. 2019, "RoBERTa"; going on with
+        a corpus of one's own as in Gururangan et al. 2020, "Don't stop pretraining".
+    """
+    from transformers import Trainer, TrainingArguments, set_seed
+
+    quiet()
+    set_seed(schedule.seed)
+    tokenizer = load_tokenizer(source)
+    collate = _collator(source, tokenizer, mask_share)
+    model, is_new = _load(source)
+    if is_new and head_steps:
+        _train_head(model, texts, collate, schedule, head_steps, work)
+    measure = _Loss(source, tokenizer, mask_share, schedule)
+    before = measure(model, held_out)
+    set_seed(schedule.seed)
+    folder = work / "run"
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            **arguments(schedule, n_rows=len(texts), folder=folder), remove_unused_columns=False
+        ),
+        train_dataset=texts,
+        data_collator=collate,
+        callbacks=[telling(progress)],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    return LanguageResult(
+        body=model.base_model,
+        objective="causal" if source.is_decoder else "masked",
+        steps=int(trainer.state.global_step),
+        loss_before=before,
+        loss_after=measure(model, held_out),
+    )
+
+
+def _load(source: Source) -> tuple[Any, bool]:
+    """The model with its head, in float32, and whether the head is new."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    kind = AutoModelForCausalLM if source.is_decoder else AutoModelForMaskedLM
+    try:
+        model, info = kind.from_pretrained(
+            str(source.folder.path),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError) as err:
+        raise BackendUnavailableError(
+            f"pretrain: cannot load {source.folder.path} as a language model: {err}",
+            hint="Name a model of the BERT, RoBERTa, MPNet, GPT, Llama or Qwen kind",
+        ) from err
+    body = f"{model.base_model_prefix}."
+    missing = sorted(info["missing_keys"])
+    lost = [key for key in missing if key.startswith(body) and "pooler." not in key]
+    if lost or info["mismatched_keys"]:
+        raise BackendUnavailableError(
+            f"pretrain: expected all weights in {source.folder.path}, missing {lost[:5]}",
+            hint="Download the model again",
+        )
+    return model, any(not key.startswith(body) for key in missing)
+
+
+def _collator(source: Source, tokenizer: Any, mask_share: float, seed: int | None = None) -> Any:
+    from transformers import DataCollatorForLanguageModeling
+
+    if source.is_decoder:
+        return DataCollatorForLanguageModeling(tokenizer, mlm=False)
+    if tokenizer.mask_token is None:
+        raise BackendUnavailableError(
+            f"pretrain: expected a mask token in the tokenizer of {source.folder.path}, found none",
+            hint="Name a model that was trained with masked language modelling",
+        )
+    return DataCollatorForLanguageModeling(
+        tokenizer, mlm=True, mlm_probability=mask_share, seed=seed
+    )
+
+
+def _train_head(
+    model: Any, texts: TokenBlocks, collate: Any, schedule: Schedule, n_steps: int, work: Path
+) -> None:
+    """Train what is new in front of the frozen body, or take it from an earlier run."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    body = {id(parameter) for parameter in model.base_model.parameters()}
+    head = {name: each for name, each in model.named_parameters() if id(each) not in body}
+    file = work / _HEAD
+    if file.exists():
+        model.load_state_dict(load_file(str(file)), strict=False)
+        return
+    drawn = torch.Generator().manual_seed(schedule.seed)
+    optimizer = torch.optim.AdamW(list(head.values()), lr=_HEAD_RATE)
+    model.train()
+    for parameter in model.base_model.parameters():
+        parameter.requires_grad_(False)
+    for _ in range(n_steps):
+        rows = torch.randint(len(texts), (schedule.batch_size,), generator=drawn)
+        loss = model(**collate([texts[int(row)] for row in rows])).loss
+        if loss.requires_grad and torch.isfinite(loss):
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    for parameter in model.base_model.parameters():
+        parameter.requires_grad_(True)
+    work.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".tmp")
+    save_file({name: each.detach().clone() for name, each in head.items()}, str(temporary))
+    temporary.replace(file)
+    log.info("trained a new head of %d weights", sum(each.numel() for each in head.values()))
+
+
+class _Loss:
+    """Mean loss per token that is asked for, always the same tokens of the same texts."""
+
+    def __init__(
+        self, source: Source, tokenizer: Any, mask_share: float, schedule: Schedule
+    ) -> None:
+        self._parts = (source, tokenizer, mask_share, schedule.seed)
+        self._batch_size = schedule.batch_size
+
+    def __call__(self, model: Any, texts: TokenBlocks) -> float:
+        """Loss in nats; nan without texts."""
+        import torch
+
+        collate, total, n_asked = _collator(*self._parts), 0.0, 0
+        device = next(model.parameters()).device
+        model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(texts), self._batch_size):
+                rows = range(start, min(start + self._batch_size, len(texts)))
+                batch = {k: v.to(device) for k, v in collate([texts[row] for row in rows]).items()}
+                asked = batch["labels"]
+                n = int((asked[:, 1:] if self._parts[0].is_decoder else asked).ne(-100).sum())
+                if n:
+                    total += float(model(**batch).loss) * n
+                    n_asked += n
+        return total / n_asked if n_asked else float("nan")
