@@ -31,17 +31,29 @@ _IDENTITY: Final = (
     "sentence_*_config.json",
     "config_sentence_transformers.json",
     "*_Pooling/config.json",
+    "*_Dense/config.json",
+    "*_Dense/model.safetensors",
 )
+# Names in sentence-transformers files, old (one switch each) and new (one name), to ours
 _POOLING: Final = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_lasttoken": "last",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
     "lasttoken": "last",
     "cls": "cls",
     "mean": "mean",
+    "max": "max",
+    "weightedmean": "weightedmean",
+    "mean_sqrt_len_tokens": "mean_sqrt_len",
 }
 _AUTO_LIMIT: Final = 512  # tokens; longer passages cost more and say less about any one thing
-_SHIFTED_POSITIONS: Final = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"}
+_SHIFTED_POSITIONS: Final = {
+    "roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer",
+}  # fmt: skip
+_KNOWN_STEPS: Final = {"Transformer", "Pooling", "Dense", "Normalize"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class ModelFolder:
 
     @property
     def dim(self) -> int:
-        """Width of the model's hidden states.
+        """Width of the vectors: of the last dense step's, else of the model's hidden states.
 
         Raises:
             BackendUnavailableError: config.json does not say, or says that the model is no
@@ -82,22 +94,53 @@ class ModelFolder:
                 f"model_type={config.get('model_type')!r}",
                 hint="Name a model of the BERT, RoBERTa, MPNet, GPT, Llama or Qwen kind",
             )
+        for step in self.steps("Dense"):
+            width = self.json(step, "config.json").get("out_features")
+            if not isinstance(width, int):
+                raise BackendUnavailableError(
+                    f"encoder: expected out_features in {self.path / step / 'config.json'}",
+                    hint="Download the model again",
+                )
         return width
 
     @property
     def max_length(self) -> int:
         """Tokens per text with special tokens: what the folder says, at most 512."""
+        limits = (
+            self.json("sentence_bert_config.json").get("max_seq_length"),
+            self.json("tokenizer_config.json").get("model_max_length"),
+            self.n_positions,
+            _AUTO_LIMIT,
+        )
+        return int(min(limit for limit in limits if limit))
+
+    @property
+    def n_positions(self) -> int | None:
+        """Longest text that the model has positions for, in tokens; None where it does not say."""
         config = self.json("config.json")
         positions = config.get("max_position_embeddings") or config.get("n_positions")
         if positions and config.get("model_type") in _SHIFTED_POSITIONS:
             positions -= int(config.get("pad_token_id", 1)) + 1
-        limits = (
-            self.json("sentence_bert_config.json").get("max_seq_length"),
-            self.json("tokenizer_config.json").get("model_max_length"),
-            positions,
-            _AUTO_LIMIT,
-        )
-        return int(min(limit for limit in limits if limit))
+        return positions
+
+    @property
+    def is_sentence_model(self) -> bool:
+        """True when sentence-transformers files lie beside the model."""
+        return bool(self.json("modules.json"))
+
+    @property
+    def lowers_case(self) -> bool:
+        """True when texts are put in lower case before they are cut into tokens."""
+        return bool(self.json("sentence_bert_config.json").get("do_lower_case"))
+
+    def steps(self, kind: str) -> list[str]:
+        """Folders of the sentence-transformers steps of one kind, in order.
+
+        Args:
+            kind: Such as ``Pooling`` or ``Dense``.
+        """
+        modules = self.json("modules.json").get("", [])
+        return [module["path"] for module in modules if _kind_of(module) == kind]
 
     def declared_pooling(self) -> str | None:
         """Pooling that the sentence-transformers files name; None when there are none.
@@ -105,37 +148,50 @@ class ModelFolder:
         Raises:
             BackendUnavailableError: They name a step that plmrec does not take.
         """
-        modules = self.json("modules.json").get("", [])
-        pooling = None
-        for module in modules:
-            step = str(module.get("type", "")).rsplit(".", 1)[-1]
-            if step == "Pooling":
-                pooling = self._pooling_of(self.json(module["path"], "config.json"))
-            elif step not in {"Transformer", "Normalize"}:
+        for module in self.json("modules.json").get("", []):
+            if _kind_of(module) not in _KNOWN_STEPS:
                 raise BackendUnavailableError(
-                    f"encoder: {self.path} expects the step {step!r} after the model, which the "
-                    "transformer backend does not know",
-                    hint="Use a model made of Transformer, Pooling and Normalize alone",
+                    f"encoder: {self.path} expects the step {_kind_of(module)!r} after the model, "
+                    "which the transformer backend does not know",
+                    hint=f"Use a model made of {', '.join(sorted(_KNOWN_STEPS))} alone",
                 )
+        pooling = None
+        for step in self.steps("Pooling"):
+            pooling = self._pooling_of(self.json(step, "config.json"))
         return pooling
 
     def _pooling_of(self, config: dict[str, Any]) -> str:
+        if config.get("include_prompt") is False:
+            raise BackendUnavailableError(
+                f"encoder: {self.path} leaves the prompt out of its pooling, which the transformer "
+                "backend does not know",
+                hint="Use a model that pools over all tokens",
+            )
         modes = config.get("pooling_mode") or [
             key for key, on in config.items() if key.startswith("pooling_mode_") and on is True
         ]
         modes = [modes] if isinstance(modes, str) else modes
         if len(modes) != 1 or modes[0] not in _POOLING:
             raise BackendUnavailableError(
-                f"encoder: expected one pooling of mean, cls or last token in {self.path}, "
-                f"got {modes}",
+                f"encoder: expected one pooling of {sorted(set(_POOLING.values()))} in "
+                f"{self.path}, got {modes}",
                 hint="Set encoder.options.pooling",
             )
         return _POOLING[modes[0]]
 
     def prompt(self, *names: str) -> str:
-        """First of the named prompts in the sentence-transformers files; empty when none is."""
-        prompts = self.json("config_sentence_transformers.json").get("prompts") or {}
+        """First of the named prompts in the sentence-transformers files, else their default one.
+
+        Empty when they have none of these.
+        """
+        config = self.json("config_sentence_transformers.json")
+        prompts = config.get("prompts") or {}
+        names = (*names, str(config.get("default_prompt_name")))
         return next((str(prompts[name]) for name in names if prompts.get(name)), "")
+
+
+def _kind_of(module: dict[str, Any]) -> str:
+    return str(module.get("type", "")).rsplit(".", 1)[-1]
 
 
 def find_model(model: str, revision: str | None) -> ModelFolder:

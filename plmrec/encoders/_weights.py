@@ -8,12 +8,13 @@ from plmrec.encoders._model_folder import ModelFolder
 from plmrec.errors import BackendUnavailableError
 
 
-def load_weights(folder: ModelFolder, name: str) -> Any:
-    """Load a model in float32; a weight that is missing from its files is an error, not a guess.
+def load_weights(folder: ModelFolder, name: str, dtype: Any = None) -> Any:
+    """Load a model; a weight that is missing from its files is an error, not a guess.
 
     Args:
         folder: Where its files are.
         name: Of the encoder, for messages.
+        dtype: The torch.dtype to keep the weights in; float32 by default.
 
     Raises:
         BackendUnavailableError: transformers does not know the model, or weights are missing.
@@ -30,7 +31,7 @@ def load_weights(folder: ModelFolder, name: str) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            dtype=torch.float32,
+            dtype=dtype or torch.float32,
             output_loading_info=True,
         )
     except (OSError, ValueError) as err:
@@ -47,14 +48,13 @@ def load_weights(folder: ModelFolder, name: str) -> Any:
     return model
 
 
-def is_decoder(config: Any) -> bool:
-    """True for models that only ever look back, such as GPT, Llama and Qwen."""
+def is_decoder(kind: str) -> bool:
+    """True for kinds of models that only ever look back, such as gpt2, llama and qwen3."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
-    kind = config.model_type
     return (
         kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     )

@@ -1,25 +1,34 @@
-"""Sentence encoders of the transformers library: BERT-like and GPT-like models.
+"""Sentence encoders of the transformers library: BERT-like, GPT-like and long-input models.
 
 Everything comes from a local folder: the model's package, a folder named in params.yaml, or the
 hub's cache. Files are hashed before torch is imported, so the fingerprint costs no model load.
+Texts are taken in windows, so that memory does not grow with their number; a window is tokenised
+while the one before it is computed. docs/encoders.md shows the kinds of models and the speeds.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field
 
 from plmrec.digests import digest_json
+from plmrec.encoders._batches import batches, one_ahead, windows
+from plmrec.encoders._dense_steps import DenseStep, load_dense_steps
 from plmrec.encoders._model_folder import PACKAGE_PREFIX, ModelFolder, find_model
+from plmrec.encoders._packed import PackedBert, can_pack
+from plmrec.encoders._padded import PaddedModel
+from plmrec.encoders._pooling import pool
+from plmrec.encoders._precision import DtypeOption, Precision, resolve_precision
 from plmrec.encoders._weights import is_decoder, load_weights
-from plmrec.errors import BackendUnavailableError
+from plmrec.errors import BackendUnavailableError, ParamsError
 from plmrec.params import Section
 from plmrec.types import FloatMatrix
 
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _VERSION: Final = 1  # raise it when the same text gets another vector
-_SETTINGS: Final = ("pooling", "normalize", "max_tokens", "query_prefix", "passage_prefix", "dtype")
+_SETTINGS: Final = ("pooling", "normalize", "max_tokens", "query_prefix", "passage_prefix")
 
 
 class Options(Section):
@@ -43,7 +52,7 @@ class Options(Section):
     revision: str | None = Field(
         default=None, description="of a hub name: a commit, so that it cannot move"
     )
-    pooling: Literal["auto", "mean", "cls", "last"] = Field(
+    pooling: Literal["auto", "mean", "cls", "last", "max", "weightedmean", "mean_sqrt_len"] = Field(
         default="auto",
         description="auto: as the model's sentence-transformers files say; without them the mean "
         "of an encoder's tokens, the last token of a decoder",
@@ -52,7 +61,10 @@ class Options(Section):
         default=True, description="vectors have length 1: the whole chain relies on it"
     )
     max_tokens: int | None = Field(
-        default=None, ge=4, description="tokens per passage; unset: as the model says, at most 512"
+        default=None,
+        ge=4,
+        description="tokens per passage, at most the model's own limit, which may be thousands; "
+        "unset: as the model says, at most 512",
     )
     query_prefix: str | None = Field(
         default=None, description="put before search queries; unset: as the model's files say"
@@ -60,9 +72,18 @@ class Options(Section):
     passage_prefix: str | None = Field(
         default=None, description="put before passages; unset: as the model's files say"
     )
-    batch_size: int = Field(default=16, ge=1, description="passages per forward pass")
+    batch_tokens: int = Field(
+        default=4096, ge=1, description="tokens per forward pass; changes speed and memory only"
+    )
+    batch_size: int | None = Field(
+        default=None, ge=1, description="passages per forward pass at most; unset: any number"
+    )
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
-    dtype: Literal["auto", "float32"] = Field(default="auto", description="auto is float32")
+    dtype: DtypeOption = Field(
+        default="auto",
+        description="auto: bfloat16 where processor or GPU have instructions for it, else float32; "
+        "vectors of two precisions are of two encoders, so name it where machines differ",
+    )
 
 
 class TransformerEncoder:
@@ -74,11 +95,20 @@ class TransformerEncoder:
         self.name = _name_of(options, folder)
         self.dim = folder.dim
         self._declared_pooling = folder.declared_pooling() if options.pooling == "auto" else None
+        self._tokenizing = Lock()  # cutting at a length is a state of the tokenizer
+        limit = folder.n_positions
+        if options.max_tokens and limit and options.max_tokens > limit:
+            raise ParamsError(
+                f"encoder {self.name}: expected max_tokens of at most {limit}, the model's own "
+                f"limit, got {options.max_tokens}",
+                hint="Lower encoder.options.max_tokens, or leave it unset",
+            )
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of weights, tokenizer, config and every option that changes a vector."""
+        """Digest of weights, tokenizer, config, precision and what else changes a vector."""
         settings = {name: getattr(self._options, name) for name in _SETTINGS}
+        settings["dtype"] = self.precision
         return digest_json(
             {
                 "backend": "transformer",
@@ -87,6 +117,11 @@ class TransformerEncoder:
                 "files": self._folder.hashes(),
             }
         )
+
+    @cached_property
+    def precision(self) -> Precision:
+        """Number format of the matrix products; ``auto`` is resolved by what this machine has."""
+        return resolve_precision(self._options.dtype, self._options.device)
 
     @cached_property
     def max_tokens(self) -> int:
@@ -107,49 +142,77 @@ class TransformerEncoder:
 
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         """Encode passages; see Encoder.encode."""
-        return self._encode([self._passage_prefix + text for text in texts])
+        return self._stack(self.encode_stream(texts), len(texts))
 
     def encode_queries(self, texts: Sequence[str]) -> FloatMatrix:
         """Encode search queries; see QueryEncoder.encode_queries."""
-        return self._encode([self._query_prefix + text for text in texts])
+        return self._stack(self._stream(texts, self._query_prefix), len(texts))
 
-    def _encode(self, texts: Sequence[str]) -> FloatMatrix:
-        import torch
+    def encode_stream(self, texts: Iterable[str]) -> Iterator[FloatMatrix]:
+        """Encode passages of a stream of any length in bounded memory; see Encoder.encode.
 
-        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        ids = self._token_ids(texts, special=True)
-        longest_first = sorted(range(len(texts)), key=lambda row: -len(ids[row]))
-        with torch.inference_mode():
-            for rows in _slices(longest_first, self._options.batch_size):
-                vectors[rows] = self._forward([ids[row] for row in rows]).cpu().numpy()
+        Yields:
+            The vectors of the next texts, float32, shape (n, d) with n >= 1; all parts together
+            are the rows of ``encode``. A few thousand texts are read ahead.
+        """
+        return self._stream(texts, self._passage_prefix)
+
+    def _stack(self, parts: Iterable[FloatMatrix], n: int) -> FloatMatrix:
+        vectors = np.empty((n, self.dim), dtype=np.float32)
+        start = 0
+        for part in parts:
+            vectors[start : start + len(part)] = part
+            start += len(part)
         return vectors
 
-    def _forward(self, batch: list[list[int]]) -> torch.Tensor:
-        """Encode one batch of token ids, sorted longest first; float32, shape (len(batch), dim)."""
+    def _stream(self, texts: Iterable[str], prefix: str) -> Iterator[FloatMatrix]:
+        prepared = one_ahead(lambda window: self._prepare(window, prefix), windows(texts))
+        for ids, places in prepared:
+            yield self._encode(ids)[places]
+
+    def _prepare(self, window: list[str], prefix: str) -> tuple[list[list[int]], list[int]]:
+        """Token ids of the distinct texts of a window, and for each text its place among them."""
+        distinct = list(dict.fromkeys(window))
+        place = {text: number for number, text in enumerate(distinct)}
+        ids = self._token_ids([prefix + text for text in distinct], special=True)
+        return ids, [place[text] for text in window]
+
+    def _encode(self, ids: Sequence[list[int]]) -> FloatMatrix:
+        """Encode token ids, float32, shape (len(ids), dim)."""
         import torch
 
-        lengths = torch.tensor([len(ids) for ids in batch])
-        width = int(lengths.max())
-        padded = [ids + [self._pad_id] * (width - len(ids)) for ids in batch]
-        mask = (torch.arange(width)[None, :] < lengths[:, None]).long()
-        inputs = {"input_ids": torch.tensor(padded), "attention_mask": mask}
-        inputs = {name: values.to(self._device) for name, values in inputs.items()}
-        hidden = self._model(**inputs).last_hidden_state.float()
-        pooled = _pool(hidden, inputs["attention_mask"], self._pooling)
-        return torch.nn.functional.normalize(pooled, dim=1)
+        vectors = np.empty((len(ids), self.dim), dtype=np.float32)
+        dealt = batches(
+            [len(found) for found in ids],
+            max_tokens=self._options.batch_tokens,
+            max_rows=self._options.batch_size,
+            padded=self._model.padded,
+        )
+        with torch.inference_mode():
+            for batch in dealt:
+                for rows, hidden, mask in self._model.states([ids[row] for row in batch]):
+                    pooled = pool(hidden, mask, self._pooling)
+                    for step in self._dense_steps:
+                        pooled = step(pooled)
+                    unit = torch.nn.functional.normalize(pooled, dim=1)
+                    vectors[[batch[row] for row in rows]] = unit.cpu().numpy()
+        return vectors
 
     def _token_ids(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
         if not texts:
             return []
-        found: list[list[int]] = self._tokenizer(
-            list(texts),
-            add_special_tokens=special,
-            truncation=special,
-            max_length=self._length_limit if special else None,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
+        if self._folder.lowers_case:
+            texts = [text.lower() for text in texts]
+        with self._tokenizing:
+            found: list[list[int]] = self._tokenizer(
+                list(texts),
+                add_special_tokens=special,
+                truncation=special,
+                max_length=self._length_limit if special else None,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )["input_ids"]
         return [ids or [self._pad_id] for ids in found] if special else found
 
     @cached_property
@@ -194,38 +257,39 @@ class TransformerEncoder:
         return tokenizer
 
     @cached_property
-    def _model(self) -> Any:
-        model = load_weights(self._folder, self.name).to(self._device).eval()
-        log.info("loaded encoder %s on %s", self.name, self._device)
-        return model
+    def _model(self) -> PackedBert | PaddedModel:
+        import torch
+
+        dtype = getattr(torch, self.precision)
+        is_packed = can_pack(self._folder.json("config.json"))
+        # Packed models keep their embeddings in float32; others run in one precision.
+        loaded = load_weights(self._folder, self.name, torch.float32 if is_packed else dtype)
+        loaded = loaded.to(self._device).eval()
+        log.info("loaded encoder %s on %s in %s", self.name, self._device, self.precision)
+        if is_packed:
+            return PackedBert(loaded, dtype)
+        global_first = not self._folder.is_sentence_model
+        return PaddedModel(loaded, pad_id=self._pad_id, global_first=global_first)
+
+    @cached_property
+    def _dense_steps(self) -> list[DenseStep]:
+        return load_dense_steps(self._folder, self._device)
 
     @cached_property
     def _pooling(self) -> str:
         if self._options.pooling != "auto":
             return self._options.pooling
-        return self._declared_pooling or ("last" if is_decoder(self._model.config) else "mean")
+        return self._declared_pooling or ("last" if self._is_decoder else "mean")
 
-
-def _pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Reduce token states (n, length, dim), padded on the right, to vectors (n, dim)."""
-    if pooling == "cls":
-        return hidden[:, 0]
-    if pooling == "last":
-        last = mask.sum(dim=1) - 1
-        return hidden[range(len(hidden)), last]
-    weights = mask[:, :, None].to(hidden.dtype)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+    @cached_property
+    def _is_decoder(self) -> bool:
+        return is_decoder(str(self._folder.json("config.json").get("model_type")))
 
 
 def _name_of(options: Options, folder: ModelFolder) -> str:
     if options.model.startswith(PACKAGE_PREFIX):
         return options.model.removeprefix(PACKAGE_PREFIX)
     return folder.path.name if Path(options.model).is_dir() else options.model
-
-
-def _slices(rows: Sequence[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(rows), size):
-        yield list(rows[start : start + size])
 
 
 def build(options: Options) -> TransformerEncoder:

@@ -30,7 +30,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=backend_names("encoders"))
 def build(request: pytest.FixtureRequest, model_folder: Path) -> Callable[[], Encoder]:
-    options = {"transformer": {"model": str(model_folder), "batch_size": 3}}
+    options = {"transformer": {"model": str(model_folder), "batch_size": 3, "dtype": "float32"}}
     return lambda: build_backend("encoders", request.param, options.get(request.param, {}))
 
 

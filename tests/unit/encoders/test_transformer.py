@@ -33,7 +33,8 @@ def bert_copy(bert: Path, tmp_path: Path) -> Path:
 
 
 def build(folder: Path | str, **options: object) -> Encoder:
-    return build_backend("encoders", "transformer", {"model": str(folder), **options})
+    chosen = {"model": str(folder), "dtype": "float32", **options}
+    return build_backend("encoders", "transformer", chosen)
 
 
 def states(folder: Path, text: str) -> np.ndarray:
@@ -158,14 +159,22 @@ def test_weights_in_pickle_are_not_read(bert_copy: Path) -> None:
 
 def test_a_step_after_the_model_that_is_unknown_is_an_error(bert_copy: Path) -> None:
     modules = json.loads((bert_copy / "modules.json").read_text())
-    modules.append({"idx": 3, "path": "3_Dense", "type": "sentence_transformers.models.Dense"})
+    modules.append({"idx": 3, "path": "3_CNN", "type": "sentence_transformers.models.CNN"})
     (bert_copy / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(BackendUnavailableError, match="Dense"):
+    with pytest.raises(BackendUnavailableError, match="CNN"):
         build(bert_copy)
 
 
-def test_an_unknown_pooling_is_an_error(bert_copy: Path) -> None:
-    (bert_copy / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": True},
+        {"pooling_mode": "attention"},
+        {"pooling_mode": "mean", "include_prompt": False},
+    ],
+)
+def test_an_unknown_pooling_is_an_error(bert_copy: Path, config: dict[str, object]) -> None:
+    (bert_copy / "1_Pooling" / "config.json").write_text(json.dumps(config))
     with pytest.raises(BackendUnavailableError, match="pooling"):
         build(bert_copy)
 
