@@ -86,7 +86,10 @@ def _made_by(found: Mapping[str, Any]) -> str:
 
 def _behind(because: Sequence[Mapping[str, Any]]) -> str:
     """Name the items that add most, with what the person did with each."""
-    words = [f"“{each['title']}” {_did(each['events'])}" for each in because[:_BEHIND]]
+    words = [
+        f"{each['adds']:+.3f} “{each['title']}” {_did(each['events'])}"
+        for each in because[:_BEHIND]
+    ]
     more = [f"{len(because) - _BEHIND} more"] if len(because) > _BEHIND else []
     return "; ".join([*words, *more])
 

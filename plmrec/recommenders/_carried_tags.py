@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -29,6 +29,7 @@ class Tags:
             or is empty for an item without any.
         tag_ids: Ids of the taxonomy, n_tags; empty for other tags.
         counts: float32 (n_tags,), how much each tag counts before the shares are taken.
+        middle: float32 (d,), taken off a tag's vector to have its direction; zeros take nothing.
     """
 
     kind: Kind
@@ -37,6 +38,23 @@ class Tags:
     carried: sp.csr_matrix
     tag_ids: tuple[str, ...] = ()
     counts: FloatMatrix
+    middle: FloatMatrix
+
+    @property
+    def directions(self) -> FloatMatrix:
+        """float32 (n_tags, d), where an interest in each tag draws a user."""
+        return np.asarray(self.vectors - self.middle)
+
+    def centred(self) -> Tags:
+        """The same tags, seen from what the tags of the usual item add up to.
+
+        Most items carry some of a few broad tags, and so do most histories: without this, the
+        broad tags, not what sets a user apart, decide where ``u`` points. It is the same as to take
+        as a weight how much more of the history than of the catalogue carries the tag.
+        """
+        usual = np.asarray(self.carried.sum(axis=0), dtype=np.float64).ravel()
+        middle = usual @ self.vectors / max(float(usual.sum()), 1e-12)
+        return replace(self, middle=np.asarray(middle, dtype=np.float32))
 
     @classmethod
     def of_taxonomy(cls, told: ItemTags, tags_per_item: int | None, rarity: float) -> Tags:
@@ -59,6 +77,7 @@ class Tags:
             carried=strengths_carried(strengths, counts, tags_per_item),
             tag_ids=told.tag_ids,
             counts=counts,
+            middle=np.zeros_like(told.mean),
         )
 
     def carried_by(self, new: Catalogue, tags_per_item: int | None) -> sp.csr_matrix:
@@ -119,7 +138,14 @@ def choose_tags(
         names = tuple(f"cluster {n}" for n in range(carried.shape[1]))
     vectors = unit_rows((carried > 0).astype(np.float32).T @ rows)
     ones = np.ones(len(names), dtype=np.float32)
-    return Tags(kind=kind, names=names, vectors=vectors, carried=carried, counts=ones)
+    return Tags(
+        kind=kind,
+        names=names,
+        vectors=vectors,
+        carried=carried,
+        counts=ones,
+        middle=np.zeros(rows.shape[1], dtype=np.float32),
+    )
 
 
 def strengths_carried(

@@ -1,4 +1,7 @@
-"""Interest profile: a user is the weighted sum of the vectors of the tags of their interests."""
+"""Interest profile: a user is the weighted sum of the vectors of the tags of their interests.
+
+``_interests.py`` has the arithmetic, with an example worked through in full.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,18 @@ class Options(Section):
         description="power to which a taxonomy's tag counts by its rarity, log(items / items with "
         "it): 0 takes all tags alike",
     )
+    vectors: Literal["taxonomy", "items"] = Field(
+        default="taxonomy",
+        description="vector of a taxonomy's tag: the taxonomy's own, or the mean of the items that "
+        "carry it",
+    )
+    centre: bool = Field(
+        default=True,
+        description="whether what the tags of a usual item add up to is taken off every tag's "
+        "vector, so that a tag that lies on everything draws nowhere",
+    )
     decay_items: float | None = Field(
-        default=5.0,
+        default=20.0,
         gt=0,
         description="items after which an older one weighs 1/e in the profile; null: all alike",
     )
@@ -64,7 +77,7 @@ class Options(Section):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class InterestProfile:
-    """Cosine of an item's vector with ``u = Σ interest in tag x vector of tag``.
+    """Cosine of an item's vector with ``u = Σ interest in tag x direction of tag``.
 
     Attributes:
         options: See Options.
@@ -88,10 +101,13 @@ class InterestProfile:
             told = catalogue.tags
             rows = read_texts(catalogue, told.mean)
             self.texts = CentredTexts(mean=told.mean, rows=rows)
-            self.tags = Tags.of_taxonomy(told, options.tags_per_item, options.rarity)
+            tags = Tags.of_taxonomy(told, options.tags_per_item, options.rarity)
+            if options.vectors == "items":
+                tags = replace(tags, vectors=unit_rows(tags.carried.T @ rows))
+            self.tags = tags.centred() if options.centre else tags
             return
         self.texts = CentredTexts.of(catalogue)
-        self.tags = choose_tags(
+        tags = choose_tags(
             catalogue.genres,
             self.texts.rows,
             kind="clusters" if options.tags == "clusters" else "genres",
@@ -99,6 +115,7 @@ class InterestProfile:
             n_clusters=options.clusters,
             seed=options.seed,
         )
+        self.tags = tags.centred() if options.centre else tags
 
     def profile(self, histories: Histories) -> Floats:
         """Each user's interest in each tag.
@@ -128,7 +145,7 @@ class InterestProfile:
     def score(self, histories: Histories) -> FloatMatrix:
         """Cosines above the threshold, and -1 from it down; 0 for users without interests."""
         texts, tags = self._fitted(histories)
-        users = unit_rows(user_vector(self.profile(histories), tags.vectors))
+        users = unit_rows(user_vector(self.profile(histories), tags.directions))
         scores = np.asarray(users @ texts.rows.T, dtype=np.float32)
         has_interests = np.linalg.norm(users, axis=1) > 0
         low = (scores <= self.options.threshold) & has_interests[:, None]
@@ -152,8 +169,8 @@ class InterestProfile:
         texts, tags = self._fitted(history)
         value = float(self.score(history)[0, item])
         interests = self.profile(history)[0]
-        length = max(float(np.linalg.norm(user_vector(interests, tags.vectors))), 1e-6)
-        said = tags.vectors @ texts.rows[item] / length  # by one unit of interest in each tag
+        length = max(float(np.linalg.norm(user_vector(interests, tags.directions))), 1e-6)
+        said = tags.directions @ texts.rows[item] / length  # by one unit of interest in each tag
         added = interests * said
         best = np.argsort(-added, kind="stable")[:_TOP_TAGS]
         best = best[added[best] > 0]
@@ -189,6 +206,7 @@ class InterestProfile:
             "rows": texts.rows,
             "tags": tags.vectors,
             "counts": tags.counts,
+            "middle": tags.middle,
             "carried.data": tags.carried.data,
             "carried.indices": tags.carried.indices.astype(np.int32),
             "carried.indptr": tags.carried.indptr.astype(np.int64),
@@ -210,6 +228,7 @@ class InterestProfile:
             kind=values.get("kind", "genres"),
             tag_ids=tuple(values.get("tag_ids", ())),
             counts=arrays.get("counts", np.ones(len(names), dtype=np.float32)),
+            middle=arrays.get("middle", np.zeros_like(self.texts.mean)),
         )
 
     def _known(self) -> tuple[CentredTexts, Tags]:

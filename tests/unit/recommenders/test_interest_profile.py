@@ -15,7 +15,7 @@ from tests.support.tastes import make_data, make_histories
 # the mean is 0, so centring changes nothing
 CROSS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.float32)
 GENRES = (("war",), ("comedy",), ("drama",), ("comedy", "drama"))
-PLAIN = {"decay_items": None, "dislike_weight": 0.5, "threshold": -1.0}
+PLAIN = {"decay_items": None, "dislike_weight": 0.5, "threshold": -1.0, "centre": False}
 
 
 def fitted(catalogue: Catalogue, **options: object):
@@ -156,6 +156,22 @@ class TestTaxonomy:
         assert rare.tags.carried[2, 1] > plain.tags.carried[2, 1]
         np.testing.assert_allclose(rare.tags.carried[:3].sum(axis=1), 1.0, atol=1e-6)
 
+    def test_a_tag_that_lies_on_everything_draws_nowhere(self, catalogue: Catalogue):
+        told = self.told([[0.9, 0.9], [0.9, 0], [0.9, 0], [0.9, 0]])
+        model = fitted(replace(catalogue, tags=told), centre=True)
+        history = make_histories([[(0, 1.0, 1.0)]], 4)
+        # the usual item is 7/8 war and 1/8 fun; this user is half each, so fun sets them apart
+        np.testing.assert_allclose(model.tags.middle, [0.875, 0.125], atol=1e-6)
+        u = np.array([0.5 - 0.875, 0.5 - 0.125])
+        np.testing.assert_allclose(
+            model.score(history)[0], CROSS @ u / np.linalg.norm(u), atol=1e-6
+        )
+
+    def test_a_tags_vector_can_be_the_mean_of_its_items(self, tagged: Catalogue):
+        model = fitted(tagged, vectors="items")
+        war = CROSS[0] + 0.75 * CROSS[2]
+        np.testing.assert_allclose(model.tags.vectors[0], war / np.linalg.norm(war), atol=1e-6)
+
     def test_the_matching_items_are_those_above_the_threshold(self, tagged: Catalogue):
         history = make_histories([[(0, 1.0, 1.0), (1, 1.0, 2.0)]], 4)
         found = fitted(tagged, threshold=0.3).matching(history)
@@ -188,8 +204,9 @@ class TestTaxonomy:
         np.testing.assert_allclose(moved.tags.carried.toarray(), [[1, 0], [0.5, 0.5]], atol=1e-6)
 
     def test_its_state_gives_the_same_scores_and_tags(self, tagged: Catalogue):
-        model = fitted(tagged, rarity=0.5)
-        again = build_backend("recommenders", "interest_profile", PLAIN | {"rarity": 0.5})
+        options = {"rarity": 0.5, "centre": True}
+        model = fitted(tagged, **options)
+        again = build_backend("recommenders", "interest_profile", PLAIN | options)
         again.load_state(*model.state())
         history = make_histories([[(0, 1.0, 1.0), (2, 1.0, 2.0)]], 4)
         np.testing.assert_array_equal(again.score(history), model.score(history))
@@ -199,7 +216,7 @@ class TestTaxonomy:
     def test_a_state_from_before_there_was_a_taxonomy_still_answers(self, catalogue: Catalogue):
         model = fitted(catalogue)
         arrays, values = model.state()
-        arrays.pop("counts")
+        del arrays["counts"], arrays["middle"]
         again = build_backend("recommenders", "interest_profile", PLAIN)
         again.load_state(arrays, {"names": values["names"]})
         history = make_histories([[(0, 1.0, 1.0)]], 4)
