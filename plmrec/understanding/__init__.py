@@ -1,1 +1,1 @@
-"""From texts to meaning: language, summary, keywords, topics, sentiment, tags; a subject a file."""
+"""What a document says: its language, summary, keywords, topic, mood and tags."""

@@ -1,0 +1,1 @@
+"""Finders of a text's language, one a file."""

@@ -1,0 +1,1 @@
+"""Judges of sentiment, one a file."""

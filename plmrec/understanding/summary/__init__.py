@@ -1,0 +1,1 @@
+"""Summarisers, one a file."""
