@@ -42,6 +42,8 @@ _EVENTS: list[tuple[str, str, str, float | None, str | None, int]] = [
     ("bob", "sea", "comment", None, "Horrible, boring, the worst waste of time", 2),
     ("bob", "loaf", "comment", None, "Part two", 3),
     ("eve", "sea", "impression", None, None, 1),
+    ("joe", "sea", "like", None, None, 1),
+    ("joe", "song", "like", None, None, 2),
 ]
 
 
@@ -60,7 +62,7 @@ def taxonomy(version: int = 1, fingerprint: str = FINGERPRINT) -> Taxonomy:
 
 
 def write_tagged(url: str, *, with_tags: bool = True) -> Workspace:
-    """Write five items, what three users did, and with tags a taxonomy and the meanings."""
+    """Write five items, what some users did, and with tags a taxonomy and the meanings."""
     workspace = Workspace(url)
     items = [
         {"item_id": item_id, "kind": "video", "title": item_id.title(), "genres": ["nature"]}
