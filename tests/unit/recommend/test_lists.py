@@ -25,12 +25,13 @@ class FixedScores:
 
     scores: list[float]
     items: tuple[tuple[int, float], ...] = ()
+    tags: tuple[str, ...] = ()
 
     def score(self, histories):
         return np.tile(np.array(self.scores, dtype=np.float32), (histories.n_users, 1))
 
     def explain(self, history, item):
-        return (Contribution(part="fixed", value=1.0, items=self.items),)
+        return (Contribution(part="fixed", value=1.0, items=self.items, tags=self.tags),)
 
 
 UP = [1.0, 2, 3, 4, 5, 6]
@@ -175,3 +176,25 @@ def test_lists_of_a_block_equal_lists_of_single_users(k):
     for row in range(block.n_users):
         alone = rank_items(release, block.block(row, row + 1), k)
         assert alone.items.tolist() == together.items[row : row + 1].tolist()
+
+
+def test_a_part_that_weighs_interests_names_the_tags_that_both_share():
+    options = Options(
+        parts={
+            "taste": Part(backend="interest_profile"),
+            "recent_popularity": Part(backend="recent_popularity"),
+        },
+        weights={"recent": {"taste": 1.0, "recent_popularity": 0.0}},
+    )
+    taste = FixedScores(UP, ((0, 1.0),), ("Whales", "Song"))
+    parts = {"taste": taste, "recent_popularity": FixedScores([0.0] * N_ITEMS)}
+    liked = np.ones(N_ITEMS, dtype=np.bool_)
+    blend = Blend(options=options, parts=parts, liked=liked)
+    catalogue = Catalogue(item_ids=ITEM_IDS)
+    release = LoadedRelease(version="3", blend=blend, catalogue=catalogue, now=0.0)
+    facts = [ItemFacts(item_id=i, title=i.upper(), tags=("Whales",)) for i in ITEM_IDS]
+    found = recommend_items(
+        release, histories_of({0: 1.0}), k=1, facts=facts, find_passages=lambda *_: {}
+    )
+    assert found[0].reason.text == "Matches your interest in Whales, like “A”"
+    assert found[0].reason.tags == ("Whales",)
