@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import cast
+from contextlib import closing
 
 from plmrec.app.context import Context, open_context, save_report
 from plmrec.app.shards import (
@@ -13,23 +13,28 @@ from plmrec.app.shards import (
     merge_reports,
     no_progress,
 )
-from plmrec.backends import build_backend
+from plmrec.app.speech_models import check_models
 from plmrec.params import Params
+from plmrec.quality.speech import GreatExpectationsSpeechJudge
 from plmrec.settings import Settings
-from plmrec.speech.base import SpeechRecogniser
 from plmrec.stages import transcribe as stage
+from plmrec.stages.hearers import Hearer, LocalHearer, ProcessHearer
 from plmrec.stages.item_text import STAGE
+from plmrec.stages.recognisers import Recognisers
+from plmrec.stages.shard_work import Advance
 
 
-def load_recogniser(context: Context) -> SpeechRecogniser:
-    """Build the speech recogniser of params.yaml; its weights are loaded at the first sound.
+def open_hearer(context: Context, recognisers: Recognisers) -> Hearer:
+    """Open who hears: a process of its own, unless params.yaml or the recognisers want none.
 
     Raises:
-        ParamsError: Its options are not valid.
-        BackendUnavailableError: Its name is unknown, or a dependency is not installed.
+        ParamsError: Options of a recogniser are not valid.
+        BackendUnavailableError: The name of one is unknown, or a dependency is not installed.
     """
-    params = context.params.speech
-    return cast(SpeechRecogniser, build_backend("speech", params.backend, params.options))
+    is_isolated = any(choice.first.is_isolated for choice in recognisers.choices)
+    if is_isolated and recognisers.params.max_worker_mb:
+        return ProcessHearer(context.settings.workspace, recognisers.params)
+    return LocalHearer(context.workspace, recognisers)
 
 
 def pending_shards(*, settings: Settings | None = None, params: Params | None = None) -> list[str]:
@@ -39,6 +44,7 @@ def pending_shards(*, settings: Settings | None = None, params: Params | None = 
         MissingStageError: The items are not there.
     """
     run = _Run(open_context(settings, params))
+    check_models(run.context, run.recognisers)
     return [shard for shard in run.shards if stage.is_pending(run.opened, shard, run.inputs(shard))]
 
 
@@ -46,8 +52,8 @@ def transcribe_shard(
     shard: str, *, settings: Settings | None = None, params: Params | None = None
 ) -> dict[str, object]:
     """Bring one shard up to date and return its report; see stages.transcribe.transcribe_shard."""
-    run = _Run(open_context(settings, params))
-    return run.transcribe(shard)
+    with closing(_Run(open_context(settings, params))) as run:
+        return run.transcribe(shard)
 
 
 def finish_transcribe(
@@ -93,32 +99,39 @@ def transcribe(
         BackendUnavailableError: The recogniser's weights are not there.
     """
     run = _Run(open_context(settings, params))
+    check_models(run.context, run.recognisers)
     total = sum(len(stage.stale_items(run.opened, s, run.inputs(s))) for s in run.shards)
     advance = count_up(progress, total)
-    return run.finish([run.transcribe(shard, advance) for shard in run.shards])
+    with closing(run):
+        return run.finish([run.transcribe(shard, advance) for shard in run.shards])
 
 
 class _Run:
-    """Tables and recogniser of one run."""
+    """Tables and recognisers of one run."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._params = context.params.speech
-        self._recogniser = load_recogniser(context)
+        self.context = context
+        self.recognisers = Recognisers(params=context.params.speech)
+        self._hearer = open_hearer(context, self.recognisers)
+        self._judge = GreatExpectationsSpeechJudge()
         self.opened = stage.open_tables(context.workspace, n_shards=context.params.shards)
         self.shards = self.opened.transcripts.shards
 
     def inputs(self, shard: str) -> dict[str, str]:
-        return stage.read_inputs(self.opened, shard, self._recogniser, self._params)
+        return stage.read_inputs(self.opened, shard, self.recognisers)
 
-    def transcribe(self, shard: str, advance: stage.Advance = lambda _: None) -> dict[str, object]:
+    def transcribe(self, shard: str, advance: Advance = lambda _: None) -> dict[str, object]:
         return stage.transcribe_shard(
             self.opened,
             shard,
-            recogniser=self._recogniser,
-            params=self._params,
+            recognisers=self.recognisers,
+            hearer=self._hearer,
+            judge=self._judge,
             advance=advance,
         ).as_dict()
+
+    def close(self) -> None:
+        self._hearer.close()
 
     def is_current(self, shard: str) -> bool:
         return stage.is_shard_current(self.opened, shard, self.inputs(shard))
@@ -139,6 +152,8 @@ class _Run:
         merged.details.update(
             statuses=dict(sorted(statuses.items())),
             media_s=round(sum(report["media_s"] for report in every), 1),
-            recogniser=self._recogniser.name,
+            speech_s=round(sum(report["speech_s"] for report in every), 1),
+            tried_again=sum(report["tried_again"] for report in every),
+            recogniser=self.recognisers.choices[0].first.name,
         )
-        return save_report(self._context, merged)
+        return save_report(self.context, merged)

@@ -27,7 +27,7 @@ _SITE: Final = "plmrec"
 _KEPT_RUNS: Final = 20
 _KEPT_EXAMPLES: Final = 20
 _KEPT_CHARS: Final = 200
-_RESULT_FORMAT: Final = {
+RESULT_FORMAT: Final = {
     "result_format": "COMPLETE",
     "unexpected_index_column_names": ["row"],
     "return_unexpected_index_query": False,
@@ -62,7 +62,7 @@ class GreatExpectationsJudge:
         order = {rule.meta["reason"]: place for place, rule in enumerate(suite.expectations)}
         outcomes = sorted(result.results, key=lambda o: order[o.expectation_config.meta["reason"]])
         for outcome in outcomes:
-            _refuse(outcome, rows, verdicts)
+            refuse_rows(outcome, rows, verdicts)
         self._keep(result)
         return [verdicts[row] for row in sorted(verdicts)]
 
@@ -95,7 +95,7 @@ class GreatExpectationsJudge:
         )
         checkpoint = self._context.checkpoints.add(
             gx.Checkpoint(
-                name=name, validation_definitions=[definition], result_format=_RESULT_FORMAT
+                name=name, validation_definitions=[definition], result_format=RESULT_FORMAT
             )
         )
         outcome = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=self._run)
@@ -123,7 +123,7 @@ class GreatExpectationsJudge:
                     shutil.rmtree(run, ignore_errors=True)
 
 
-def _refuse(outcome: Any, rows: pd.DataFrame, verdicts: dict[int, Verdict]) -> None:
+def refuse_rows(outcome: Any, rows: pd.DataFrame, verdicts: dict[int, Verdict]) -> None:
     """Add the rows that one expectation did not expect, unless they have a reason already."""
     config = outcome.expectation_config
     if outcome.success:

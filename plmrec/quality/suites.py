@@ -8,6 +8,7 @@ from typing import Any, Final
 import great_expectations.expectations as gxe
 
 from plmrec.quality.base import Limits
+from plmrec.quality.speech import SpeechLimits
 from plmrec.types import Event, Kind
 
 _MAX_ID_CHARS: Final = 512
@@ -103,6 +104,22 @@ def media_rules(limits: Limits) -> list[Any]:
         _between("size_bytes", "media_empty", 1, None),
         _null("media_problem", "media_not_decodable"),
         _null("subtitles_problem", "subtitles_not_readable"),
+    ]
+
+
+def speech_rules(limits: SpeechLimits) -> list[Any]:
+    """What a transcript of recognised speech must be like, the surest sign of a fault first."""
+    return [
+        _between("repetition", "speech_repetitive", None, limits.max_repetition),
+        _between("compression", "speech_compressible", None, limits.max_compression),
+        _between("words_per_s", "speech_too_fast", None, limits.max_words_per_s),
+        _between("confidence", "speech_low_confidence", limits.min_confidence, None),
+        _between(
+            "language_confidence",
+            "speech_language_unsure",
+            limits.min_language_confidence,
+            None,
+        ),
     ]
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, BinaryIO, Final, cast
 
 import av
@@ -28,6 +29,7 @@ _CONTAINERS: Final = (
 )
 _MAX_GAP_S: Final = 0.25  # larger holes between time stamps are filled with silence
 _TRUNCATED_SHARE: Final = 0.9  # of the announced duration; less sound than this was cut off
+_LEAD_S: Final = 2.0  # decoded before a place that was sought, so that the decoder is in step
 _BAD_PACKETS: Final = 200  # in a row; after so many the rest is given up
 
 
@@ -50,7 +52,6 @@ class Sound:
 
     Attributes:
         announced_s: Duration according to the file's header, seconds; None when it says none.
-        decoded_s: Seconds of sound given out so far.
         damage: What was wrong with the medium so far, as a sentence; empty when nothing was.
     """
 
@@ -58,14 +59,22 @@ class Sound:
     _container: InputContainer
     _stream: AudioStream
     _max_s: float
-    decoded_s: float = 0.0
     damage: str = ""
+    _n_samples: int = 0
     _resampler: Any = field(default=None)
 
-    def chunks(self) -> Iterator[Samples]:
-        """Decode the sound once, from start to end.
+    @property
+    def decoded_s(self) -> float:
+        """Seconds of sound decoded so far, from the start of the medium."""
+        return self._n_samples / SAMPLE_RATE_HZ
+
+    def chunks(self, first: int = 0) -> Iterator[Samples]:
+        """Decode the sound once, from a sample on to the end.
 
         A damaged packet is skipped; where the file breaks off, what was decoded before stays.
+
+        Args:
+            first: Sample at ``SAMPLE_RATE_HZ`` to begin with.
 
         Yields:
             Mono sound at ``SAMPLE_RATE_HZ``, float32 ``(n,)`` in [-1, 1], n at most one second.
@@ -73,11 +82,12 @@ class Sound:
         Raises:
             MediaError: There is more sound than ``max_s``, or none at all.
         """
-        for frame in self._frames():
-            for samples in self._resampled(frame):
-                yield from self._checked(samples)
-        for samples in self._resampled(None):
-            yield from self._checked(samples)
+        for samples in self._sound(first):
+            start = self._n_samples
+            for chunk in self._checked(samples):
+                if self._n_samples > first:
+                    yield chunk[max(first - start, 0) :]
+                start = self._n_samples
         announced = self.announced_s or 0.0
         if not self.decoded_s:
             raise MediaError(
@@ -90,10 +100,35 @@ class Sound:
                 f"expected {announced:.1f} s of sound, got {self.decoded_s:.1f} s before the end"
             )
 
+    def _sound(self, first: int) -> Iterator[Samples]:
+        """Sound from shortly before a sample, or from the start where a file cannot be sought."""
+        frames = self._frames()
+        if first > _LEAD_S * SAMPLE_RATE_HZ:
+            self._n_samples, frames = self._sought(first)
+        for frame in frames:
+            yield from self._resampled(frame)
+        yield from self._resampled(None)
+
+    def _sought(self, first: int) -> tuple[int, Iterator[AudioFrame]]:
+        """Seek to a little before a sample; return where that is, and the frames from there."""
+        origin = self._container.start_time or 0
+        at_s = first / SAMPLE_RATE_HZ - _LEAD_S
+        try:
+            self._container.seek(int(at_s * av.time_base) + origin, backward=True)
+            frame = next(frames := self._frames(), None)
+            if frame is not None and frame.time is not None:
+                sample = round((frame.time - origin / av.time_base) * SAMPLE_RATE_HZ)
+                if 0 <= sample <= first:
+                    return sample, chain([frame], frames)
+            self._container.seek(origin)
+        except (av.error.FFmpegError, OSError) as err:
+            log.info("cannot seek, decoding from the start: %s", _words(err))
+        return 0, self._frames()
+
     def _checked(self, samples: Samples) -> Iterator[Samples]:
         for start in range(0, samples.size, SAMPLE_RATE_HZ):
             chunk = samples[start : start + SAMPLE_RATE_HZ]
-            self.decoded_s += chunk.size / SAMPLE_RATE_HZ
+            self._n_samples += chunk.size
             if self.decoded_s > self._max_s:
                 raise _too_long(f"more than {self._max_s:.0f} s of sound", self._max_s)
             yield chunk

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -17,8 +16,7 @@ from plmrec.digests import digest_json
 from plmrec.errors import BackendUnavailableError
 from plmrec.params import Section
 from plmrec.speech._model_files import file_hashes, find_model, read_json
-from plmrec.speech._pauses import Span, cut_at_pauses
-from plmrec.speech.base import SAMPLE_RATE_HZ, Samples
+from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Window, Word
 from plmrec.types import Segment
 
 if TYPE_CHECKING:
@@ -26,12 +24,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REVISION: Final = 1  # raise it when the code below gives another text for the same sound
+_REVISION: Final = 2  # raise it when the code below gives another text for the same sound
 _WINDOW_S: Final = 29.0  # Whisper hears 30 s at a time
 _MIN_SPAN_S: Final = 20.0  # a window costs the same, however little is in it
 _LONG_PAUSE_S: Final = 4.0
 _TIME_STEP_S: Final = 0.02  # what one time stamp token counts
-_SETTINGS: Final = ("language", "dtype", "min_logprob", "max_compression")
+_SETTINGS: Final = (
+    "language",
+    "dtype",
+    "num_beams",
+    "no_repeat_ngram_size",
+    "words",
+    "min_logprob",
+    "max_compression",
+)
 
 
 class Options(Section):
@@ -48,7 +54,18 @@ class Options(Section):
     )
     batch_size: int = Field(default=8, ge=1, description="windows of 30 s per forward pass")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: Literal["auto", "float32", "float16", "bfloat16", "int8"] = Field(
+        default="auto",
+        description="of the weights; auto: float16 on a GPU, bfloat16 on a CPU that computes with "
+        "it, else float32; int8: linear layers quantised as they run, on the CPU",
+    )
+    num_beams: int = Field(default=1, ge=1, le=16, description="texts followed at once")
+    no_repeat_ngram_size: int = Field(
+        default=0, ge=0, description="groups of so many tokens are not said twice; 0: any may"
+    )
+    words: bool = Field(
+        default=False, description="time single words, by the model's attention to the sound"
+    )
     min_logprob: float = Field(
         default=-1.0, le=0, description="windows with a lower mean log probability are dropped"
     )
@@ -62,10 +79,11 @@ class Options(Section):
 class _Heard(NamedTuple):
     tokens: list[int]
     logprobs: list[float]
+    times: list[float]  # of each token, seconds from the start of the span; empty without words
 
 
 class Whisper:
-    """Recognises spans cut at pauses, several at once, greedily and with time stamps.
+    """Recognises several spans at once, greedily or with beams, and with time stamps.
 
     Spans fit Whisper's window, so nothing is carried from one to the next. A span whose text
     looks made up, by the measures of the paper, is dropped instead of being decoded again at
@@ -77,9 +95,12 @@ class Whisper:
 
     name = "whisper"
     sample_rate_hz = SAMPLE_RATE_HZ
+    window = Window(max_s=_WINDOW_S, min_s=_MIN_SPAN_S, long_pause_s=_LONG_PAUSE_S)
+    is_isolated = True
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.batch_size = options.batch_size
 
     @cached_property
     def version(self) -> str:
@@ -103,18 +124,36 @@ class Whisper:
             )
         return "en"
 
-    def transcribe(self, chunks: Iterable[Samples]) -> Iterator[Segment]:
-        """See SpeechRecogniser.transcribe; confidence is exp of the mean log probability."""
-        spoken: str | None = None
-        spans = cut_at_pauses(
-            chunks, max_s=_WINDOW_S, min_s=_MIN_SPAN_S, long_pause_s=_LONG_PAUSE_S
-        )
-        while batch := list(islice(spans, self._options.batch_size)):
-            features = self._features(batch)
-            spoken = spoken or self._spoken_language(features["input_features"])
-            for span, heard in zip(batch, self._generate(features, spoken), strict=True):
-                if self._is_credible(heard):
-                    yield from self._segments(span, heard)
+    def spoken_language(self, span: Span, said: str | None) -> Spoken:
+        """See SpeechRecogniser.spoken_language; the probability is among the model's languages."""
+        tokens = getattr(self._model.generation_config, "lang_to_id", None)
+        if self.language is not None or not tokens:
+            return Spoken(self.language)
+        code = (said or "")[:2].lower()
+        if f"<|{code}|>" in tokens:
+            return Spoken(code)
+        import torch
+
+        names, numbers = zip(*sorted(tokens.items()), strict=True)
+        start = torch.tensor([[self._model.generation_config.decoder_start_token_id]])
+        with torch.inference_mode():
+            logits = self._model(
+                input_features=self._features([span])["input_features"],
+                decoder_input_ids=start.to(self._device),
+            ).logits[0, -1, list(numbers)]
+        probabilities = logits.float().softmax(-1)
+        best = int(probabilities.argmax())
+        return Spoken(str(names[best])[2:-2], round(float(probabilities[best]), 4))
+
+    def recognise(self, spans: Sequence[Span], languages: Sequence[str | None]) -> list[Heard]:
+        """See SpeechRecogniser.recognise; confidence is exp of the mean log probability."""
+        if not spans:
+            return []
+        found = self._generate(self._features(spans), languages)
+        return [
+            self._place(span, heard) if self._is_credible(heard) else Heard()
+            for span, heard in zip(spans, found, strict=True)
+        ]
 
     def _features(self, spans: Sequence[Span]) -> dict[str, torch.Tensor]:
         """Log-mel spectra ``(n, n_mels, 3000)`` and their masks ``(n, 3000)``."""
@@ -124,44 +163,55 @@ class Whisper:
             return_tensors="pt",
             return_attention_mask=True,
         )
-        model = self._model
         return {
-            "input_features": features["input_features"].to(model.device, model.dtype),
-            "attention_mask": features["attention_mask"].to(model.device),
+            "input_features": features["input_features"].to(self._device, self._model.dtype),
+            "attention_mask": features["attention_mask"].to(self._device),
         }
 
-    def _spoken_language(self, features: torch.Tensor) -> str | None:
-        """Language token of an item, from its first span; None when there is no choice."""
-        if self.language is not None or not hasattr(self._model.generation_config, "lang_to_id"):
-            return self.language
-        token = self._model.detect_language(input_features=features[:1])[0]
-        names = self._model.generation_config.lang_to_id.items()
-        return next(str(name) for name, number in names if number == int(token))
-
-    def _generate(self, features: dict[str, torch.Tensor], spoken: str | None) -> list[_Heard]:
+    def _generate(
+        self, features: dict[str, torch.Tensor], languages: Sequence[str | None]
+    ) -> list[_Heard]:
         import torch
 
-        config = self._model.generation_config
+        config, options = self._model.generation_config, self._options
         is_multilingual = bool(getattr(config, "is_multilingual", False))
-        chosen = {"language": spoken, "task": "transcribe"} if is_multilingual and spoken else {}
-        output = self._model.generate(
-            **features,
-            **chosen,
-            return_timestamps=self._first_time is not None,
-            force_unique_generate_call=True,
-            return_dict_in_generate=True,
-            output_scores=True,
-            do_sample=False,
-            num_beams=1,
-            temperature=0.0,
-        )
+        chosen: dict[str, Any] = {}
+        if is_multilingual and all(languages):
+            chosen = {"language": list(languages), "task": "transcribe"}
+        has_words = options.words and getattr(config, "alignment_heads", None) is not None
+        with torch.inference_mode():
+            output = self._model.generate(
+                **features,
+                **chosen,
+                return_timestamps=self._first_time is not None,
+                return_token_timestamps=has_words,
+                force_unique_generate_call=True,
+                return_dict_in_generate=True,
+                output_scores=True,
+                do_sample=False,
+                num_beams=options.num_beams,
+                no_repeat_ngram_size=options.no_repeat_ngram_size,
+                temperature=0.0,
+            )
+        tokens, logprobs = self._scored(output)
+        times = output["token_timestamps"][:, -tokens.shape[1] :].tolist() if has_words else None
+        return [
+            _up_to_end(row, logprobs[number].tolist(), times[number] if times else [], self._end)
+            for number, row in enumerate(tokens.tolist())
+        ]
+
+    def _scored(self, output: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens ``(n, n_tokens)`` that were said, and their log probabilities."""
+        import torch
+
+        if self._options.num_beams > 1:
+            logprobs = self._model.compute_transition_scores(
+                output.sequences, output.scores, output.beam_indices, normalize_logits=False
+            )
+            return output.sequences[:, -logprobs.shape[1] :], logprobs.float().clamp(-100, 0)
         scores = torch.stack(output.scores, dim=1).float()  # (n, n_tokens, n_vocabulary)
         tokens = output.sequences[:, -scores.shape[1] :]
-        logprobs = scores.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-        return [
-            _up_to_end(*pair, end=config.eos_token_id)
-            for pair in zip(tokens.tolist(), logprobs.tolist(), strict=True)
-        ]
+        return tokens, scores.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
     def _is_credible(self, heard: _Heard) -> bool:
         text = self._text(heard.tokens).encode()
@@ -170,26 +220,54 @@ class Whisper:
         is_loop = len(text) / len(zlib.compress(text)) > self._options.max_compression
         return not is_loop and _mean(heard.logprobs) >= self._options.min_logprob
 
-    def _segments(self, span: Span, heard: _Heard) -> Iterator[Segment]:
-        """Cut the tokens of a span at their time stamps."""
+    def _place(self, span: Span, heard: _Heard) -> Heard:
+        """Cut the tokens of a span at their time stamps, and move them to where it lies."""
         length_s = span.end_s - span.start_s
-        at_s, words, logprobs = 0.0, list[int](), list[float]()
-        ends = [*zip(heard.tokens, heard.logprobs, strict=True), (None, 0.0)]
-        for token, logprob in ends:
-            is_time = token is not None and self._is_time(token)
-            if token is not None and not is_time:
-                words.append(token)
-                logprobs.append(logprob)
+        at_s, first = 0.0, 0
+        segments: list[Segment] = []
+        words: list[Word] = []
+        for number in range(len(heard.tokens) + 1):
+            is_end = number == len(heard.tokens)
+            if not is_end and not self._is_time(heard.tokens[number]):
                 continue
-            until_s = length_s if token is None else self._time(token, length_s)
-            if at_s < length_s and (text := self._text(words)):  # after the end nothing is said
-                yield Segment(
-                    start_s=round(span.start_s + at_s, 3),
-                    end_s=round(span.start_s + max(until_s, at_s), 3),
-                    text=text,
-                    confidence=round(math.exp(_mean(logprobs)), 4),
+            until_s = length_s if is_end else self._time(heard.tokens[number], length_s)
+            text = self._text(heard.tokens[first:number])
+            if text and at_s < length_s:  # after the end nothing is said
+                confidence = round(math.exp(_mean(heard.logprobs[first:number])), 4)
+                start_s, end_s = span.start_s + at_s, span.start_s + max(until_s, at_s)
+                segments.append(
+                    Segment(
+                        start_s=round(start_s, 3),
+                        end_s=round(end_s, 3),
+                        text=text,
+                        confidence=confidence,
+                    )
                 )
-            at_s, words, logprobs = max(at_s, until_s), [], []
+                words += self._words(span, heard, first, number)
+            at_s, first = max(at_s, until_s), number + 1
+        return Heard(tuple(segments), tuple(words))
+
+    def _words(self, span: Span, heard: _Heard, first: int, last: int) -> Iterator[Word]:
+        """Words of the tokens from first to last: a word starts where the text has a space."""
+        if not heard.times:
+            return
+        starts = [
+            number
+            for number in range(first, last)
+            if number == first or self._tokenizer.decode(heard.tokens[number])[:1].isspace()
+        ]
+        length_s = span.end_s - span.start_s
+        for start, end in zip(starts, [*starts[1:], last], strict=True):
+            if text := self._text(heard.tokens[start:end]):
+                start_s = min(heard.times[start - 1] if start else 0.0, length_s)
+                end_s = min(max(heard.times[end - 1], start_s), length_s)
+                confidence = round(math.exp(_mean(heard.logprobs[start:end])), 4)
+                yield Word(
+                    round(span.start_s + start_s, 3),
+                    round(span.start_s + end_s, 3),
+                    text,
+                    confidence,
+                )
 
     def _is_time(self, token: int) -> bool:
         return self._first_time is not None and token >= self._first_time
@@ -200,6 +278,15 @@ class Whisper:
     def _text(self, tokens: Sequence[int]) -> str:
         words = [token for token in tokens if not self._is_time(token)]
         return " ".join(self._tokenizer.decode(words, skip_special_tokens=True).split())
+
+    @cached_property
+    def _end(self) -> int:
+        """Token that ends a text."""
+        return int(self._model.generation_config.eos_token_id)
+
+    @cached_property
+    def _device(self) -> str:
+        return choose_device(self._options.device)
 
     @cached_property
     def _folder(self) -> Path:
@@ -226,7 +313,7 @@ class Whisper:
     @cached_property
     def _model(self) -> Any:
         model = _load_weights(self._folder, self._options)
-        log.info("loaded whisper %s on %s", self.version, model.device)
+        log.info("loaded whisper %s on %s", self.version, self._device)
         return model
 
 
@@ -237,16 +324,15 @@ def _load_weights(folder: Path, options: Options) -> Any:
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device)
     try:
         model, info = WhisperForConditionalGeneration.from_pretrained(
             str(folder),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            dtype=getattr(torch, options.dtype),
+            dtype=getattr(torch, "float32" if dtype == "int8" else dtype),
             output_loading_info=True,
         )
     except (OSError, ValueError) as err:
@@ -258,12 +344,50 @@ def _load_weights(folder: Path, options: Options) -> Any:
             f"whisper: expected all weights in {folder}, missing {missing[:5]}",
             hint="Download the model again",
         )
-    return model.to(device).eval()
+    model = model.to(device).eval()
+    return _quantised(model) if dtype == "int8" else model
 
 
-def _up_to_end(tokens: list[int], logprobs: list[float], *, end: int) -> _Heard:
+def choose_device(device: str) -> str:
+    """Name a device; ``auto`` is a GPU where there is one."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choose_dtype(dtype: str, device: str) -> str:
+    """Name the type of the weights; ``auto`` is the fastest that the device computes with.
+
+    Raises:
+        BackendUnavailableError: int8 is asked for on a GPU.
+    """
+    import torch
+
+    if dtype == "int8" and device != "cpu":
+        raise BackendUnavailableError(
+            f"whisper: expected dtype int8 on the CPU, got device {device}",
+            hint="Set dtype to auto, or device to cpu",
+        )
+    if dtype != "auto":
+        return dtype
+    if device != "cpu":
+        return "float16"
+    has_bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if has_bf16 else "float32"
+
+
+def _quantised(model: Any) -> Any:
+    import torch
+
+    quantise: Any = torch.ao.quantization.quantize_dynamic
+    return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def _up_to_end(tokens: list[int], logprobs: list[float], times: list[float], end: int) -> _Heard:
     size = tokens.index(end) if end in tokens else len(tokens)
-    return _Heard(tokens[:size], logprobs[:size])
+    return _Heard(tokens[:size], logprobs[:size], times[:size])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,23 +1,23 @@
-"""What is said in an item: from its subtitles, else by recognising the speech of its media."""
+"""What is said in an item: read in its subtitles, or heard in its media."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from plmrec.digests import digest_json
-from plmrec.errors import DataContractError
-from plmrec.speech._media import MediaError, open_sound
-from plmrec.speech.base import SpeechRecogniser
+from plmrec.metrics.speech import compression_ratio, repetition_ratio
+from plmrec.speech._media import MediaError
+from plmrec.speech.base import Word
 from plmrec.stages.media_files import MediaFiles, is_address
 from plmrec.stores.quarantine import Refusal
 from plmrec.text.subtitles import parse_subtitles
 from plmrec.types import Segment
 
 STAGE: Final = "transcribe"
-SUBTITLES_VERSION: Final = "subtitles@1"  # raise it when the same file gives other segments
+SUBTITLES_VERSION: Final = "subtitles@2"  # raise it when the same file gives other segments
 _MAX_SUBTITLES_BYTES: Final = 20 << 20
 _LANGUAGE_CODE: Final = re.compile(r"[a-z]{2,3}(?:[-_].*)?", re.IGNORECASE)
 
@@ -47,108 +47,101 @@ class ItemText:
             was refused).
         backend: Name and version of what produced the text, or listened and heard none.
         language: As the item says, else as the recogniser does.
+        language_confidence: Probability of the language, in [0, 1]; None when nobody measured.
         media_s: Seconds of sound decoded.
+        speech_s: Seconds of it that the recogniser was given.
         segments: Empty without text.
+        words: The same word by word, where the recogniser times words.
         problems: With the item's files; an item with problems may still have text.
+        n_tries: How often it was decoded; None when nothing was.
+        verdict: ``accepted``, ``refused`` or ``unjudged`` by the rules of quality; None for what
+            is not recognised speech.
     """
 
     status: str
     backend: str | None = None
     language: str | None = None
+    language_confidence: float | None = None
     media_s: float = 0.0
+    speech_s: float = 0.0
     segments: tuple[Segment, ...] = ()
+    words: tuple[Word, ...] = ()
     problems: tuple[Problem, ...] = ()
+    n_tries: int | None = None
+    verdict: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values; ``from_json`` reads them."""
+        return {
+            **asdict(self),
+            "segments": [asdict(segment) for segment in self.segments],
+            "words": [list(word) for word in self.words],
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ItemText:
+        """Rebuild a text from ``as_json``."""
+        return cls(
+            **{
+                **values,
+                "segments": tuple(Segment(**each) for each in values["segments"]),
+                "words": tuple(Word(*each) for each in values["words"]),
+                "problems": tuple(Problem(**each) for each in values["problems"]),
+            }
+        )
+
+    def measures(self) -> dict[str, float | None]:
+        """Measure recognised speech as a whole; all None for any other text."""
+        if self.status != "speech":
+            return dict.fromkeys(("confidence", "words_per_s", "repetition", "compression"))
+        seconds = [max(segment.end_s - segment.start_s, 0.01) for segment in self.segments]
+        weighed = zip(seconds, self.segments, strict=True)
+        text = " ".join(segment.text for segment in self.segments)
+        return {
+            "confidence": round(sum(s * each.confidence for s, each in weighed) / sum(seconds), 4),
+            "words_per_s": round(len(text.split()) / max(self.speech_s, 0.1), 3),
+            "repetition": repetition_ratio(text),
+            "compression": compression_ratio(text),
+        }
 
     def as_row(self, item_id: str) -> dict[str, Any]:
         """Row of the transcripts, without its input digest."""
-        row = {"item_id": item_id, **asdict(self)}
-        row |= {name: list(row[name]) for name in ("segments", "problems")}
+        row = {
+            "item_id": item_id,
+            **self.as_json(),
+            **self.measures(),
+            "words": [word._asdict() for word in self.words],
+            "measures": [_measures(each) for each in self.segments] if self.n_tries else [],
+        }
         return {**row, "digest": digest_json(row)}
 
 
-def find_text(
-    item: Mapping[str, Any], *, files: MediaFiles, recogniser: SpeechRecogniser, max_s: float
-) -> ItemText:
-    """Find an item's text: in its subtitles, else in its media.
+def read_subtitles(
+    item: Mapping[str, Any], files: MediaFiles
+) -> tuple[ItemText | None, tuple[Problem, ...]]:
+    """Read an item's subtitles, if it has any.
 
     Args:
-        item: Row with ``media``, ``subtitles`` and ``language``.
-        files: Where media and subtitles are.
-        recogniser: Untouched when the item has usable subtitles, or no media.
-        max_s: Longer media are refused, seconds.
-    """
-    language: str | None = item["language"]
-    problems: tuple[Problem, ...] = ()
-    if item["subtitles"]:
-        try:
-            segments = _read_subtitles(files, item["subtitles"])
-            return ItemText(
-                status="subtitles", backend=SUBTITLES_VERSION, language=language, segments=segments
-            )
-        except MediaError as err:
-            problems = (_problem(err, item["subtitles"]),)
-    if not item["media"]:
-        return ItemText(status="refused" if problems else "none", problems=problems)
-    if not _understands(recogniser, language):
-        detail = f"media: expected speech in {recogniser.language}, got {language}"
-        other = Problem(reason="language_not_supported", detail=detail, origin=item["media"])
-        return ItemText(status="none", language=language, problems=(*problems, other))
-    try:
-        with files.open(item["media"]) as file:
-            heard = hear(file, recogniser=recogniser, max_s=max_s, origin=item["media"])
-    except MediaError as err:
-        return ItemText(status="refused", problems=(*problems, _problem(err, item["media"])))
-    return ItemText(
-        status=heard.status,
-        backend=heard.backend,
-        language=language or heard.language,
-        media_s=heard.media_s,
-        segments=heard.segments,
-        problems=(*problems, *heard.problems),
-    )
-
-
-def hear(
-    file: BinaryIO, *, recogniser: SpeechRecogniser, max_s: float, origin: str = ""
-) -> ItemText:
-    """Recognise the speech of one medium.
-
-    Args:
-        file: Audio or video, seekable.
-        recogniser: Hears the sound in chunks, in bounded memory.
-        max_s: Longer media are refused, seconds.
-        origin: The file's name or address, for problems.
+        item: Row with ``subtitles`` and ``language``.
+        files: Where they are.
 
     Returns:
-        Status ``speech``, ``no_speech`` or ``no_audio``; a damaged medium is a problem, but
-        what was heard of it counts.
-
-    Raises:
-        MediaError: The medium is empty, cannot be decoded, or is too long.
-        BackendUnavailableError: The recogniser's weights are not there.
+        The text, None without usable subtitles; and what was wrong with them.
     """
-    container, sound = open_sound(file, max_s=max_s)
-    with container:
-        if sound is None:
-            return ItemText(status="no_audio")
-        try:
-            segments = tuple(recogniser.transcribe(sound.chunks()))
-        except MediaError:
-            raise
-        except DataContractError as err:
-            raise MediaError(err.message, hint=err.hint, reason="media_not_recognised") from err
-    damage = sound.damage
-    problem = Problem(
-        reason="media_damaged", detail=f"media: {damage}", origin=_without_query(origin)
-    )
-    return ItemText(
-        status="speech" if segments else "no_speech",
-        backend=f"{recogniser.name}@{recogniser.version}",
-        language=recogniser.language,
-        media_s=round(sound.decoded_s, 3),
+    if not item["subtitles"]:
+        return None, ()
+    try:
+        segments = _read_subtitles(files, item["subtitles"])
+    except MediaError as err:
+        return None, (problem_of(err, item["subtitles"]),)
+    text = ItemText(
+        status="subtitles",
+        backend=SUBTITLES_VERSION,
+        language=item["language"],
         segments=segments,
-        problems=(problem,) if damage else (),
     )
+    return text, ()
 
 
 def refusals_of(row: Mapping[str, Any]) -> list[Refusal]:
@@ -157,6 +150,32 @@ def refusals_of(row: Mapping[str, Any]) -> list[Refusal]:
         Refusal(stage=STAGE, table="media", key=row["item_id"], **problem)
         for problem in row["problems"] or ()
     ]
+
+
+def is_understood(language: str | None, by: str | None) -> bool:
+    """Tell whether an item's language is the recogniser's; what is no code says nothing."""
+    if not language or by is None or not _LANGUAGE_CODE.fullmatch(language):
+        return True
+    return language[:2].lower() == by[:2].lower()
+
+
+def problem_of(err: MediaError, origin: str) -> Problem:
+    """Describe why a file was refused."""
+    return Problem(reason=err.reason, detail=str(err), origin=without_query(origin))
+
+
+def without_query(name: str) -> str:
+    """Leave out of an address what may be a signature."""
+    return name.split("?", 1)[0] if is_address(name) else name
+
+
+def _measures(segment: Segment) -> dict[str, float]:
+    seconds = max(segment.end_s - segment.start_s, 0.01)
+    return {
+        "words_per_s": round(len(segment.text.split()) / seconds, 3),
+        "repetition": repetition_ratio(segment.text),
+        "compression": compression_ratio(segment.text),
+    }
 
 
 def _read_subtitles(files: MediaFiles, name: str) -> tuple[Segment, ...]:
@@ -172,19 +191,3 @@ def _read_subtitles(files: MediaFiles, name: str) -> tuple[Segment, ...]:
     raise MediaError(
         f"subtitles: expected SRT or WebVTT, got {found}", reason="subtitles_not_readable"
     )
-
-
-def _understands(recogniser: SpeechRecogniser, language: str | None) -> bool:
-    """Tell whether an item's language is the recogniser's; what is no code says nothing."""
-    if not language or recogniser.language is None or not _LANGUAGE_CODE.fullmatch(language):
-        return True
-    return language[:2].lower() == recogniser.language[:2].lower()
-
-
-def _problem(err: MediaError, origin: str) -> Problem:
-    return Problem(reason=err.reason, detail=str(err), origin=_without_query(origin))
-
-
-def _without_query(name: str) -> str:
-    """Leave out what may be a signature."""
-    return name.split("?", 1)[0] if is_address(name) else name

@@ -37,6 +37,16 @@ class MediaFiles:
         """Tell whether a file is in the workspace; addresses count as being there."""
         return is_address(name) or (_is_inside(name) and self._workspace.exists(*_FOLDER, name))
 
+    def n_bytes(self, name: str) -> int | None:
+        """Size of a file in the workspace; None for an address, or when it is not there."""
+        if is_address(name):
+            return None
+        try:
+            with self.open(name) as file:
+                return file.seek(0, 2)
+        except (MediaError, OSError):
+            return None
+
     def open(self, name: str) -> BinaryIO:
         """Open a file, seekable; what lies at an address is downloaded to a temporary file.
 

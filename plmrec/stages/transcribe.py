@@ -1,4 +1,4 @@
-"""Stage "transcribe": items in, what is said in them out, one row per item and a WebVTT file.
+"""Stage "transcribe": items in, what is said in them out, one row per item and its subtitles.
 
 The counts: every item gets a row. Items whose row has the status ``refused`` count as
 quarantined, all others as out, with or without text. The quarantine holds each file that was
@@ -11,18 +11,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from plmrec.digests import digest_json, digest_rows
 from plmrec.errors import MissingStageError
-from plmrec.params import SpeechParams
-from plmrec.speech.base import SpeechRecogniser
+from plmrec.quality.speech import SpeechJudge
+from plmrec.stages.hearers import Hearer
 from plmrec.stages.incremental import is_current, stale_keys, update_shard
-from plmrec.stages.item_text import STAGE, SUBTITLES_VERSION, find_text
+from plmrec.stages.item_text import STAGE, SUBTITLES_VERSION
 from plmrec.stages.media_files import UNREACHABLE, MediaFiles
+from plmrec.stages.recognisers import Recognisers
+from plmrec.stages.shard_work import Advance, ShardWork
 from plmrec.stages.transcript_files import TranscriptFiles
 from plmrec.stores.tables import items_table, transcripts_table
 from plmrec.stores.workspace import ShardedTable, Workspace
@@ -30,12 +32,12 @@ from plmrec.types import StageReport
 
 log = logging.getLogger(__name__)
 
-Advance: TypeAlias = Callable[[int], None]
-
-_VERSION: Final = 1  # raise it when the same files give other rows
+_VERSION: Final = 2  # raise it when the same files give other rows
 _ITEM_COLUMNS: Final = (
     "item_id",
+    "kind",
     "language",
+    "duration_s",
     "media",
     "media_digest",
     "subtitles",
@@ -74,13 +76,11 @@ def open_tables(workspace: Workspace, *, n_shards: int) -> TranscribeTables:
     )
 
 
-def read_inputs(
-    opened: TranscribeTables, shard: str, recogniser: SpeechRecogniser, params: SpeechParams
-) -> dict[str, str]:
+def read_inputs(opened: TranscribeTables, shard: str, recognisers: Recognisers) -> dict[str, str]:
     """Digest what each row of a shard depends on, by item_id; loads no weights.
 
-    The recogniser counts for items with media alone, and files by their digests, or by being
-    missing: one that comes back is looked at again.
+    Recogniser, detector and rules of quality count for items with media alone, and files by
+    their digests, or by being missing: one that comes back is looked at again.
     """
     inputs = {}
     for item in opened.items.read(shard, _ITEM_COLUMNS).to_pylist():
@@ -92,8 +92,7 @@ def read_inputs(
         if item["subtitles"]:
             parts["reader"] = SUBTITLES_VERSION
         if item["media"]:
-            parts["recogniser"] = f"{recogniser.name}@{recogniser.version}"
-            parts["max_s"] = params.max_duration_s
+            parts |= recognisers.inputs_of(item)
         inputs[item["item_id"]] = digest_json(parts)
     return inputs
 
@@ -118,19 +117,24 @@ def transcribe_shard(
     opened: TranscribeTables,
     shard: str,
     *,
-    recogniser: SpeechRecogniser,
-    params: SpeechParams,
+    recognisers: Recognisers,
+    hearer: Hearer,
+    judge: SpeechJudge,
     advance: Advance = lambda _: None,
 ) -> StageReport:
     """Bring one shard up to date.
 
-    Items are kept one by one until the shard is written, so that a killed run loses one item.
+    Media are heard longest first, so that none straggles at the end; short ones share the
+    batches of the recogniser. What was heard is kept until the shard is written, so that a
+    killed run loses one batch of spans. All that was heard is then judged at once; what is not
+    good enough is heard again with safer options, where there are any, and judged again.
 
     Args:
         opened: From ``open_tables``.
         shard: One of the shards of both tables.
-        recogniser: Used for items that are new or changed and have no usable subtitles.
-        params: How long media may be.
+        recognisers: Used for items that are new or changed and have no usable subtitles.
+        hearer: Hears with them.
+        judge: Knows the rules for recognised speech.
         advance: Told the number of items finished since the last call.
 
     Raises:
@@ -138,24 +142,24 @@ def transcribe_shard(
     """
     started = time.perf_counter()
     _forget_unreachable(opened, shard)
-    inputs = read_inputs(opened, shard, recogniser, params)
+    inputs = read_inputs(opened, shard, recognisers)
 
     def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
-        return [row_of(item) for item in _items(opened, shard, keys)]
-
-    def row_of(item: Mapping[str, Any]) -> dict[str, Any]:
-        item_id, has_media = item["item_id"], bool(item["media"])
-        row = opened.results.kept(shard, item_id, inputs[item_id]) if has_media else None
-        if row is None:
-            text = find_text(
-                item, files=opened.files, recogniser=recogniser, max_s=params.max_duration_s
-            )
-            row = text.as_row(item_id)
-            opened.results.write_vtt(row)
-            if has_media:
-                opened.results.keep(shard, row, inputs[item_id])
-        advance(1)
-        return row
+        work = ShardWork(
+            shard=shard,
+            inputs=inputs,
+            files=opened.files,
+            results=opened.results,
+            recognisers=recognisers,
+            hearer=hearer,
+            judge=judge,
+            advance=advance,
+        )
+        texts = work.texts(_items(opened, shard, keys))
+        rows = [texts[key].as_row(key) for key in keys]
+        for row in rows:
+            opened.results.write_subtitles(row)
+        return rows
 
     outcome = update_shard(opened.transcripts, shard, inputs=inputs, compute=compute)
     opened.results.publish(shard, outcome.rows)
@@ -195,6 +199,8 @@ def _report(
             "shard": shard,
             "statuses": dict(sorted(statuses.items())),
             "media_s": round(sum(row["media_s"] for row in rows), 1),
+            "speech_s": round(sum(row["speech_s"] for row in rows), 1),
+            "tried_again": sum(row["n_tries"] == 2 for row in rows),
         },
     )
 

@@ -1,4 +1,4 @@
-"""Subtitles: reading SRT and WebVTT as people really write them, and writing WebVTT."""
+"""Subtitles: reading SRT and WebVTT as people really write them, and writing both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import pairwise, takewhile, zip_longest
 from typing import Final, NamedTuple
 
 from plmrec.types import Segment
@@ -87,19 +87,32 @@ def write_webvtt(segments: Iterable[Segment], *, width: int = 42, max_lines: int
     """Write segments as WebVTT with lines of readable length.
 
     A segment that needs more lines becomes several cues, which share its time in proportion to
-    their length.
+    their length. A cue lasts 0.7 to 7 s: a longer one ends early, a shorter one is shown until
+    it can be read, but never into the next.
 
     Args:
         segments: In order of time.
-        width: Longest line, characters; a longer word stands alone.
+        width: Longest line, characters; a longer word is parted.
         max_lines: Most lines of one cue.
     """
     blocks = ["WEBVTT"]
-    for segment in segments:
-        for cue in _cut_into_cues(segment, width, max_lines):
-            lines = "\n".join(html.escape(line, quote=False) for line in cue.lines)
-            blocks.append(f"{_stamp(cue.start_s)} --> {_stamp(cue.end_s)}\n{lines}")
+    for cue in _timed(segments, width, max_lines):
+        lines = "\n".join(html.escape(line, quote=False) for line in cue.lines)
+        blocks.append(f"{_stamp(cue.start_s)} --> {_stamp(cue.end_s)}\n{lines}")
     return "\n\n".join(blocks) + "\n"
+
+
+def write_srt(segments: Iterable[Segment], *, width: int = 42, max_lines: int = 2) -> str:
+    """Write segments as SRT; lines and times are those of ``write_webvtt``.
+
+    SRT has no way to escape: ``-->`` in a text is written as an arrow.
+    """
+    blocks = []
+    for number, cue in enumerate(_timed(segments, width, max_lines), start=1):
+        start, end = (_stamp(each).replace(".", ",") for each in (cue.start_s, cue.end_s))
+        lines = "\n".join(line.replace("-->", "\u2192") for line in cue.lines)
+        blocks.append(f"{number}\n{start} --> {end}\n{lines}\n")
+    return "\n".join(blocks)
 
 
 # ---- reading
@@ -222,6 +235,16 @@ def _to_segments(cues: Iterable[Cue]) -> Iterator[Segment]:
 # ---- writing
 
 
+def _timed(segments: Iterable[Segment], width: int, max_lines: int) -> Iterator[Cue]:
+    """Cues with times in which they can be read."""
+    cues = [cue for each in segments for cue in _cut_into_cues(each, width, max_lines)]
+    for cue, following in zip_longest(cues, cues[1:]):
+        latest = cue.start_s + _MAX_CUE_S if following is None else following.start_s
+        shortest = min(cue.start_s + _MIN_CUE_S, latest)
+        end_s = max(min(cue.end_s, cue.start_s + _MAX_CUE_S), shortest)
+        yield cue._replace(end_s=max(end_s, cue.start_s))
+
+
 def _cut_into_cues(segment: Segment, width: int, max_lines: int) -> Iterator[Cue]:
     lines = _wrap(segment.text, width)
     groups = [lines[first : first + max_lines] for first in range(0, len(lines), max_lines)]
@@ -236,13 +259,17 @@ def _cut_into_cues(segment: Segment, width: int, max_lines: int) -> Iterator[Cue
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """Break a text into lines at spaces; a word longer than a line stands alone."""
+    """Break a text into lines at spaces; a word longer than a line is parted.
+
+    Scripts without spaces are so many long words.
+    """
     lines: list[str] = []
     for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += " " + word
-        else:
-            lines.append(word)
+        for part in (word[at : at + width] for at in range(0, len(word), width)):
+            if lines and len(word) <= width and len(lines[-1]) + 1 + len(part) <= width:
+                lines[-1] += " " + part
+            else:
+                lines.append(part)
     return lines
 
 

@@ -11,19 +11,25 @@ import pytest
 from plmrec.backends import backend_names, build_backend
 from plmrec.errors import ParamsError
 from plmrec.speech._media import open_sound
-from plmrec.speech.base import SAMPLE_RATE_HZ, SpeechRecogniser
+from plmrec.speech._pauses import cut_at_pauses
+from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, SpeechRecogniser
 from tests.support.media import bursts
-from tests.support.tiny_whisper import write_tiny_whisper
+from tests.support.tiny_whisper import convert_for_ctranslate2, write_tiny_whisper
 
 SPOKEN = Path(__file__).parents[2] / "sample" / "media" / "mon-01.ogg"
 SECONDS = 8
+OPEN = {"min_logprob": -1e3, "max_compression": 1e3}
 
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory) -> dict:
     """Options by backend; whisper needs a model, whose random words must pass its filters."""
     folder = write_tiny_whisper(tmp_path_factory.mktemp("whisper"))
-    return {"whisper": {"model": str(folder), "min_logprob": -1e3, "max_compression": 1e3}}
+    converted = convert_for_ctranslate2(folder, tmp_path_factory.mktemp("ctranslate2"))
+    return {
+        "whisper": {"model": str(folder), "dtype": "float32", **OPEN},
+        "faster_whisper": {"model": str(converted), "max_tokens": 30, **OPEN},
+    }
 
 
 @pytest.fixture(scope="module", params=backend_names("speech"))
@@ -40,46 +46,68 @@ def spoken() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def heard(recogniser, spoken) -> list:
-    return list(recogniser.transcribe([spoken]))
+def heard(recogniser, spoken) -> list[Heard]:
+    return listen(recogniser, spoken)
+
+
+def listen(recogniser: SpeechRecogniser, sound: np.ndarray) -> list[Heard]:
+    """Hear sound as the pipeline does."""
+    spans = list(cut_at_pauses([sound], window=recogniser.window))
+    found = []
+    for first in range(0, len(spans), recogniser.batch_size):
+        batch = spans[first : first + recogniser.batch_size]
+        language = recogniser.spoken_language(spans[0], None).language
+        found += recogniser.recognise(batch, [language] * len(batch))
+    return found
 
 
 def test_speech_gives_segments_in_order_inside_the_sound(heard):
-    assert heard
-    for segment in heard:
-        assert 0.0 <= segment.start_s <= segment.end_s <= SECONDS
+    segments = [segment for each in heard for segment in each.segments]
+    assert segments
+    for segment in segments:
+        assert 0.0 <= segment.start_s <= segment.end_s <= SECONDS + 0.05
         assert segment.text == segment.text.strip() != ""
         assert 0.0 <= segment.confidence <= 1.0
-    assert all(before.end_s <= after.start_s for before, after in pairwise(heard))
+    assert all(before.end_s <= after.start_s for before, after in pairwise(segments))
 
 
-@pytest.mark.parametrize("size", [333, SAMPLE_RATE_HZ])
-def test_where_the_sound_is_cut_into_chunks_makes_no_difference(recogniser, spoken, heard, size):
-    chunks = (spoken[first : first + size] for first in range(0, spoken.size, size))
-    assert list(recogniser.transcribe(chunks)) == heard
+def test_words_lie_in_order_inside_the_sound(heard):
+    for each in heard:
+        for word in each.words:
+            assert 0.0 <= word.start_s <= word.end_s <= SECONDS + 0.05
+            assert word.text
+            assert 0.0 <= word.confidence <= 1.0
+        assert all(a.start_s <= b.start_s for a, b in pairwise(each.words))
 
 
 def test_an_earlier_item_makes_no_difference(recogniser, spoken, heard):
-    list(recogniser.transcribe([bursts(6, loudness=0.05)]))
-    assert list(recogniser.transcribe([spoken])) == heard
+    listen(recogniser, bursts(6, loudness=0.05))
+    assert listen(recogniser, spoken) == heard
 
 
-def test_an_item_that_broke_off_makes_no_difference(recogniser, spoken, heard):
-    class Broken(Exception):
-        pass
-
-    def chunks():
-        yield spoken[: SAMPLE_RATE_HZ * 3]
-        raise Broken
-
-    with pytest.raises(Broken):
-        list(recogniser.transcribe(chunks()))
-    assert list(recogniser.transcribe([spoken])) == heard
+def test_the_company_in_a_batch_makes_no_difference(recogniser, spoken):
+    half = spoken[: 4 * SAMPLE_RATE_HZ]
+    alone = Span(start_s=0.0, samples=half)
+    other = Span(start_s=50.0, samples=bursts(3))
+    language = recogniser.spoken_language(alone, "en").language
+    (expected,) = recogniser.recognise([alone], [language])
+    found, _ = recogniser.recognise([alone, other], [language, language])
+    assert texts(found) == texts(expected)
 
 
-@pytest.mark.parametrize("chunks", [[], [np.zeros(0, np.float32)], [np.zeros(48_000, np.float32)]])
-def test_silence_and_no_sound_give_no_segments(recogniser, chunks):
-    assert list(recogniser.transcribe(chunks)) == []
+def texts(heard: Heard) -> list[tuple]:
+    return [(segment.start_s, segment.end_s, segment.text) for segment in heard.segments]
+
+
+def test_a_span_of_silence_or_a_very_short_one_is_no_error(recogniser):
+    for n in (160, 48_000):
+        span = Span(start_s=7.0, samples=np.zeros(n, np.float32))
+        (found,) = recogniser.recognise([span], ["en"])
+        assert all(7.0 <= segment.start_s <= segment.end_s for segment in found.segments)
+
+
+def test_no_spans_give_nothing(recogniser):
+    assert recogniser.recognise([], []) == []
 
 
 def test_it_says_what_it_is(recogniser):
@@ -87,6 +115,8 @@ def test_it_says_what_it_is(recogniser):
     assert recogniser.version
     assert recogniser.sample_rate_hz == SAMPLE_RATE_HZ
     assert recogniser.language is None or len(recogniser.language) >= 2
+    assert recogniser.window.max_s > recogniser.window.min_s
+    assert recogniser.batch_size >= 1
 
 
 def test_the_same_options_give_the_same_version(recogniser, options):

@@ -80,3 +80,13 @@ def write_tiny_whisper(folder: Path, *, seed: int = 0, multilingual: bool = True
     tokenizer.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
     return folder
+
+
+def convert_for_ctranslate2(folder: Path, target: Path) -> Path:
+    """Convert a saved Whisper model for faster-whisper."""
+    import ctranslate2.converters
+
+    ctranslate2.converters.TransformersConverter(
+        str(folder), copy_files=["tokenizer.json", "preprocessor_config.json"]
+    ).convert(str(target), force=True)
+    return target

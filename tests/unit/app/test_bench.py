@@ -54,3 +54,21 @@ def test_music_without_speech_gives_no_words(shared_data, tmp_path, tmp_settings
     result = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=Params())
     assert result["files"][0]["status"] == "no_speech"
     assert result["files"][0]["media_s"] == pytest.approx(5.3, abs=0.1)
+
+
+def test_the_bare_backend_hears_the_same_files_in_turns(tmp_path, tmp_settings):
+    (tmp_path / "a.wav").write_bytes(wav(tone(2)))
+    (tmp_path / "refs.tsv").write_text("file\ttext\na.wav\tspeech speech\nno.wav\tlost\n")
+    result = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=SCRIPTED)
+    assert result["bare"]["wer"] == result["total"]["wer"] == pytest.approx(1 / 3, abs=1e-3)
+    assert result["overhead"] == pytest.approx(
+        result["total"]["seconds"] / result["bare"]["seconds"] - 1, abs=1e-3
+    )
+    alone = bench_speech(
+        tmp_path / "refs.tsv", settings=tmp_settings, params=SCRIPTED, compare=False
+    )
+    assert "bare" not in alone
+    assert alone["refs_digest"] == result["refs_digest"]
+    (tmp_path / "a.wav").write_bytes(wav(tone(3)))
+    again = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=SCRIPTED)
+    assert again["refs_digest"] != result["refs_digest"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import threading
 
 import numpy as np
@@ -9,8 +10,14 @@ import pytest
 
 from plmrec.backends import build_backend
 from plmrec.errors import DataContractError
-from plmrec.stages.item_text import find_text
+from plmrec.params import SpeechParams
+from plmrec.speech.base import Spoken, Window
+from plmrec.stages.hearers import LocalHearer
+from plmrec.stages.item_text import ItemText
 from plmrec.stages.media_files import MediaFiles
+from plmrec.stages.recognisers import Choice, Recognisers
+from plmrec.stages.shard_work import ShardWork
+from plmrec.stages.transcript_files import TranscriptFiles
 from plmrec.stores.workspace import Workspace
 from tests.support.media import bursts, encoded, silent_film, tone, wav
 
@@ -21,13 +28,17 @@ class Forbidden:
     """A recogniser that must not be asked."""
 
     name, version, language, sample_rate_hz = "forbidden", "1", "en", 16_000
+    window, batch_size, is_isolated = Window(max_s=5.0, hears_all=True), 1, False
 
-    def transcribe(self, chunks):
+    def spoken_language(self, span, said):
+        return Spoken(self.language)
+
+    def recognise(self, spans, languages):
         raise AssertionError("the recogniser was asked")
 
 
 class GivesUp(Forbidden):
-    def transcribe(self, chunks):
+    def recognise(self, spans, languages):
         raise DataContractError("recogniser: gave up")
 
 
@@ -41,17 +52,29 @@ def find(workspace):
     """Find the text of an item whose files are given as bytes."""
 
     def _find(recogniser=None, *, max_s=3600.0, language=None, **files):
-        item = {"item_id": "x", "language": language, "media": None, "subtitles": None}
+        item = {"item_id": "x", "kind": "video", "duration_s": None, "language": language}
+        item |= {"media": None, "subtitles": None}
         for field, data in files.items():
             item[field] = f"{field}.bin" if isinstance(data, bytes) else data
             if isinstance(data, bytes):
                 workspace.write_bytes(data, "dataset", "media", f"{field}.bin")
-        return find_text(
-            item,
+        recogniser = recogniser or build_backend("speech", "scripted", {})
+        params = SpeechParams(backend="scripted", max_duration_s=max_s)
+        choice = Choice(number=0, params=params)
+        choice.__dict__["first"] = recogniser
+        recognisers = Recognisers(params=params, choices=[choice])
+        workspace.remove("transcripts")
+        work = ShardWork(
+            shard="part-000",
+            inputs={"x": "1"},
             files=MediaFiles(workspace),
-            recogniser=recogniser or build_backend("speech", "scripted", {}),
-            max_s=max_s,
+            results=TranscriptFiles(workspace),
+            recognisers=recognisers,
+            hearer=LocalHearer(workspace, recognisers),
+            judge=None,  # nothing here has words enough to be judged
+            advance=lambda _: None,
         )
+        return work.texts([item])["x"]
 
     return _find
 
@@ -62,7 +85,7 @@ def reasons(text) -> list[str]:
 
 def test_subtitles_come_first_and_media_are_not_touched(find):
     text = find(Forbidden(), subtitles=SRT, media=b"no media at all")
-    assert (text.status, text.backend) == ("subtitles", "subtitles@1")
+    assert (text.status, text.backend) == ("subtitles", "subtitles@2")
     assert [segment.text for segment in text.segments] == ["Hello."]
     assert text.problems == ()
 
@@ -156,6 +179,12 @@ def test_another_language_is_not_turned_into_english_words(find, language):
 def test_english_is_recognised_by_any_of_its_names(find, language):
     with pytest.raises(AssertionError, match="was asked"):
         find(Forbidden(), media=wav(tone(1)), language=language)
+
+
+def test_a_text_survives_the_way_to_another_process(find):
+    text = find(media=wav(tone(3)))
+    assert text.words
+    assert ItemText.from_json(json.loads(json.dumps(text.as_json()))) == text
 
 
 def test_the_row_of_a_text_is_the_same_whenever_it_is_made(find):

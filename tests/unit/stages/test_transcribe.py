@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from plmrec.backends import build_backend
 from plmrec.params import SpeechParams
+from plmrec.quality.base import Verdict
+from plmrec.speech.base import Window
 from plmrec.stages import transcribe as stage
-from plmrec.stages.transcript_files import vtt_name
+from plmrec.stages.hearers import LocalHearer
+from plmrec.stages.recognisers import Choice, Recognisers
+from plmrec.stages.transcript_files import subtitles_name
 from plmrec.stores.quarantine import Quarantine
 from plmrec.stores.workspace import Workspace
 from plmrec.text.subtitles import parse_subtitles
 from tests.support.catalogue import N_SHARDS, write_items
-from tests.support.media import tone, wav
+from tests.support.media import bursts, tone, wav
 
 PARAMS = SpeechParams(backend="scripted")
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n"
@@ -26,21 +33,48 @@ ITEMS = [
 
 
 class Counting:
-    """Passes sound on to the scripted recogniser, counts items, and breaks off when told to."""
+    """Says what the scripted recogniser says, counts what it hears, breaks off when told to."""
 
     name, language, sample_rate_hz = "counting", None, 16_000
+    batch_size, is_isolated = 1, False
 
-    def __init__(self, *, version: str = "1", fail_at: int | None = None) -> None:
+    def __init__(
+        self, *, version: str = "1", fail_at: int | None = None, window: Window | None = None
+    ) -> None:
         self.version = version
-        self.n_items = 0
+        self.heard: list[tuple[float, float]] = []  # spans, seconds
+        self.window = window or Window(max_s=60.0, hears_all=True)
         self._fail_at = fail_at
         self._inner = build_backend("speech", "scripted", {})
 
-    def transcribe(self, chunks):
-        self.n_items += 1
-        if self.n_items == self._fail_at:
-            raise KeyboardInterrupt
-        yield from self._inner.transcribe(chunks)
+    @property
+    def n_spans(self) -> int:
+        return len(self.heard)
+
+    def spoken_language(self, span, said):
+        return self._inner.spoken_language(span, said)
+
+    def recognise(self, spans, languages):
+        for span in spans:
+            if len(self.heard) + 1 == self._fail_at:
+                raise KeyboardInterrupt
+            self.heard.append((span.start_s, span.end_s))
+        return self._inner.recognise(spans, languages)
+
+
+class Judge:
+    """Refuses transcripts that a test names by their number of words per second."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def judge(self, rows, limits):
+        self.asked.append(len(rows))
+        return [
+            Verdict(row=number, reason="speech_too_fast", detail="words_per_s: expected less")
+            for number, row in enumerate(rows)
+            if row["words_per_s"] > limits.max_words_per_s
+        ]
 
 
 @pytest.fixture
@@ -50,12 +84,31 @@ def workspace(tmp_path) -> Workspace:
     return workspace
 
 
-def run(workspace: Workspace, recogniser=None, params=PARAMS) -> list[dict]:
+def recognisers_of(*recognisers, params=PARAMS, safer=None) -> Recognisers:
+    """Recognisers as they are, one for each entry of the params."""
+    choices = []
+    for number, recogniser in enumerate(recognisers):
+        entry = params if number == 0 else params.overrides[number - 1]
+        choice = Choice(number=number, params=entry)
+        choice.__dict__["first"] = recogniser
+        choice.__dict__["safer"] = safer
+        choices.append(choice)
+    return Recognisers(params=params, choices=choices)
+
+
+def run(workspace: Workspace, recogniser=None, params=PARAMS, **more) -> list[dict]:
     """Transcribe all shards, and tidy up."""
-    recogniser = recogniser or Counting()
+    chosen = more.pop("chosen", None)
+    chosen = chosen or recognisers_of(recogniser or Counting(), params=params)
     opened = stage.open_tables(workspace, n_shards=N_SHARDS)
     reports = [
-        stage.transcribe_shard(opened, shard, recogniser=recogniser, params=params).as_dict()
+        stage.transcribe_shard(
+            opened,
+            shard,
+            recognisers=chosen,
+            hearer=LocalHearer(workspace, chosen),
+            judge=more.get("judge") or Judge(),
+        ).as_dict()
         for shard in opened.transcripts.shards
     ]
     stage.tidy(opened)
@@ -99,12 +152,14 @@ def test_the_quarantine_lists_refused_and_unusable_files(workspace):
     }
 
 
-def test_items_with_text_have_a_webvtt_file_that_says_the_same(workspace):
+def test_items_with_text_have_subtitles_that_say_the_same(workspace):
     run(workspace)
-    assert vtt(workspace) == {vtt_name(key) for key in ("a", "b/'; --", "c", "f")}
-    text = workspace.read_bytes("transcripts", "vtt", vtt_name("b/'; --"))
-    said = [segment["text"] for segment in rows(workspace)["b/'; --"]["segments"]]
-    assert [segment.text for segment in parse_subtitles(text).segments] == said
+    for kind in ("vtt", "srt"):
+        names = {subtitles_name(key, kind) for key in ("a", "b/'; --", "c", "f")}
+        assert set(workspace.list("transcripts", kind)) == names
+        text = workspace.read_bytes("transcripts", kind, subtitles_name("b/'; --", kind))
+        said = [segment["text"] for segment in rows(workspace)["b/'; --"]["segments"]]
+        assert [segment.text for segment in parse_subtitles(text).segments] == said
 
 
 def test_a_second_run_computes_nothing_and_writes_no_row(workspace):
@@ -114,7 +169,7 @@ def test_a_second_run_computes_nothing_and_writes_no_row(workspace):
     recogniser = Counting()
     reports = run(workspace, recogniser)
     assert (total(reports, "computed"), total(reports, "reused")) == (0, 6)
-    assert recogniser.n_items == 0
+    assert recogniser.n_spans == 0
     assert rows(workspace) == before
     assert workspace.local("transcripts", "part-000.parquet").stat().st_mtime_ns == stamp
     assert len(list(Quarantine(workspace).list())) == 2
@@ -128,7 +183,7 @@ def test_new_subtitles_recompute_exactly_that_item(workspace):
     reports = run(workspace, recogniser)
     after = rows(workspace)
     assert total(reports, "computed") == 1
-    assert recogniser.n_items == 0
+    assert recogniser.n_spans == 0
     assert {key for key in after if after[key] != before[key]} == {"c"}
     assert b"Goodbye" in workspace.read_bytes("transcripts", "vtt", "c.vtt")
 
@@ -179,7 +234,7 @@ def test_media_that_could_not_be_reached_are_tried_again_in_the_next_run(workspa
     assert total(reports, "computed") == 1
     opened = stage.open_tables(workspace, n_shards=N_SHARDS)
     for shard in opened.transcripts.shards:
-        inputs = stage.read_inputs(opened, shard, Counting(), PARAMS)
+        inputs = stage.read_inputs(opened, shard, recognisers_of(Counting()))
         assert stage.is_shard_current(opened, shard, inputs)
         assert stage.is_pending(opened, shard, inputs) == ("a" in inputs)
 
@@ -194,7 +249,7 @@ def test_an_interrupted_run_loses_one_item_and_ends_with_the_same_rows(workspace
     assert not any("tmp" in name for name in workspace.list("transcripts"))
     again = Counting()
     run(workspace, again)
-    assert again.n_items == 1  # of the three that are heard: a, b and f
+    assert again.n_spans == 1  # of the three that are heard: a, b and f
     assert rows(workspace) == rows(other)
     assert vtt(workspace) == vtt(other)
     assert ".done" not in workspace.list("transcripts")
@@ -205,7 +260,131 @@ def test_items_kept_by_an_interrupted_run_are_heard_again_when_they_changed(work
         run(workspace, Counting(fail_at=3))
     recogniser = Counting(version="2")
     run(workspace, recogniser)
-    assert recogniser.n_items == 3
+    assert recogniser.n_spans == 3
     assert all(
         "@2" in row["backend"] for row in rows(workspace).values() if row["status"] == "speech"
     )
+
+
+class TestLongMedia:
+    WINDOW = Window(max_s=3.0, min_s=0.0, long_pause_s=1.2)
+    PARAMS = SpeechParams(backend="scripted", vad="energy")
+
+    @pytest.fixture
+    def workspace(self, tmp_path) -> Workspace:
+        workspace = Workspace(str(tmp_path / "long"))
+        write_items(workspace, [{"item_id": "long", "media": "long.wav"}], files={})
+        quiet = np.zeros(8_000, np.float32)
+        write_items(
+            workspace,
+            [{"item_id": "long", "media": "long.wav"}],
+            files={"long.wav": wav(np.concatenate([quiet, bursts(60)]))},
+        )
+        return workspace
+
+    def test_a_killed_run_goes_on_at_the_last_pause_and_hears_nothing_twice(
+        self, workspace, tmp_path
+    ):
+        whole = Counting(window=self.WINDOW)
+        run(workspace, whole, self.PARAMS)
+        expected = rows(workspace)["long"]
+        assert whole.n_spans == 15
+        workspace.remove("transcripts")
+        first = Counting(window=self.WINDOW, fail_at=9)
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace, first, self.PARAMS)
+        second = Counting(window=self.WINDOW)
+        run(workspace, second, self.PARAMS)
+        assert first.heard + second.heard == whole.heard
+        assert rows(workspace)["long"] == expected
+        assert ".done" not in workspace.list("transcripts")
+
+    def test_notes_made_with_other_settings_do_not_count(self, workspace):
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace, Counting(window=self.WINDOW, fail_at=9), self.PARAMS)
+        other = Counting(window=self.WINDOW, version="2")
+        run(workspace, other, self.PARAMS)
+        assert other.n_spans == 15
+
+
+class TestQuality:
+    STRICT = SpeechParams(
+        backend="scripted", quality={"min_words": 1, "max_words_per_s": 0.5}, safer_options={"a": 1}
+    )
+
+    def test_what_was_heard_is_measured_and_accepted_or_not_judged(self, workspace):
+        params = SpeechParams(backend="scripted", quality={"min_words": 5})
+        run(workspace, params=params)
+        found = rows(workspace)
+        long, short = found["b/'; --"], found["a"]
+        assert (long["verdict"], short["verdict"]) == ("accepted", "unjudged")
+        assert long["confidence"] == 0.5
+        assert long["words_per_s"] == pytest.approx(1.0)
+        assert long["repetition"] == pytest.approx(0.75)  # of four groups one is new
+        assert long["speech_s"] == long["media_s"] == pytest.approx(7.0)
+        assert len(long["measures"]) == len(long["segments"])
+        assert [word["text"] for word in long["words"]] == long["segments"][0]["text"].split()
+        assert found["c"]["verdict"] is found["c"]["confidence"] is found["d"]["n_tries"] is None
+
+    def test_what_is_not_good_enough_is_heard_again_and_then_refused(self, workspace):
+        safer, judge = Counting(version="safer"), Judge()
+        chosen = recognisers_of(Counting(), params=self.STRICT, safer=safer)
+        reports = run(workspace, chosen=chosen, judge=judge)
+        assert safer.n_spans == 3  # a, b and f
+        found = rows(workspace)
+        assert {key for key, row in found.items() if row["status"] == "refused"} == {
+            "a", "b/'; --", "d", "f",
+        }  # fmt: skip
+        assert (found["a"]["verdict"], found["a"]["n_tries"]) == ("refused", 2)
+        assert found["a"]["segments"] == []
+        assert total(reports, "quarantined") == 4
+        assert total(reports, "tried_again") == 3
+        listed = {(each.key, each.reason) for each in Quarantine(workspace).list()}
+        assert ("a", "speech_too_fast") in listed
+        assert max(judge.asked) <= 3
+        assert len(judge.asked) <= 2 * N_SHARDS  # for each shard, and once more for second tries
+
+    def test_a_second_try_that_is_good_enough_is_taken(self, workspace):
+        class Terse(Counting):
+            def recognise(self, spans, languages):
+                found = super().recognise(spans, languages)
+                return [
+                    heard._replace(
+                        segments=tuple(replace(each, text="talk") for each in heard.segments)
+                    )
+                    for heard in found
+                ]
+
+        safer = Terse(version="safer")
+        run(workspace, chosen=recognisers_of(Counting(), params=self.STRICT, safer=safer))
+        row = rows(workspace)["b/'; --"]
+        assert (row["status"], row["verdict"], row["n_tries"]) == ("speech", "accepted", 2)
+        assert row["backend"] == "counting@safer"
+
+    def test_other_limits_recompute_items_with_media_alone(self, workspace):
+        run(workspace)
+        other = SpeechParams(backend="scripted", quality={"min_words": 10})
+        assert total(run(workspace, params=other), "computed") == 5  # not "e"
+
+
+def test_overrides_choose_by_language_and_kind_and_recompute_those_items_alone(workspace):
+    items = [
+        {"item_id": "x", "media": "a.wav", "language": "de", "kind": "audio"},
+        {"item_id": "y", "media": "a.wav", "language": "de-AT", "kind": "video"},
+        {"item_id": "z", "media": "a.wav", "language": "en", "kind": "audio"},
+        {"item_id": "s", "subtitles": "c.srt", "language": "de", "kind": "audio"},
+    ]
+    write_items(workspace, items)
+    run(workspace)
+    overrides = [{"backend": "scripted", "language": "de", "kind": "audio"}]
+    params = SpeechParams(backend="scripted", overrides=overrides)
+    german = Counting(version="german")
+    chosen = recognisers_of(Counting(), german, params=params)
+    reports = run(workspace, chosen=chosen)
+    assert total(reports, "computed") == 1
+    assert {key: row["backend"] for key, row in rows(workspace).items()} == {
+        "x": "counting@german",
+        "y": "counting@1",
+        "z": "counting@1",
+        "s": "subtitles@2",
+    }

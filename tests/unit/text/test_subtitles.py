@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plmrec.text.subtitles import parse_subtitles, write_webvtt
+from plmrec.text.subtitles import parse_subtitles, write_srt, write_webvtt
 from plmrec.types import Segment
 
 SRT = """1
@@ -118,8 +118,38 @@ def test_long_segments_become_cues_of_readable_lines_that_share_the_time():
     assert (again[0].start_s, again[-1].end_s) == (10.0, 22.0)
 
 
+def test_srt_says_the_same_at_the_same_times():
+    words = " ".join(f"word{number}" for number in range(60))
+    segments = [
+        Segment(start_s=3_661.5, end_s=3_673.25, text=words),
+        Segment(start_s=3_700.0, end_s=3_702.0, text="a --> b & c"),
+    ]
+    written = write_srt(segments)
+    assert written.startswith("1\n01:01:01,500 --> ")
+    assert max(map(len, written.splitlines())) <= 42
+    found = parse_subtitles(written.encode()).segments
+    assert found[:-1] == parse_subtitles(write_webvtt(segments).encode()).segments[:-1]
+    assert found[-1].text == "a \u2192 b & c"
+    assert write_srt([]) == ""
+
+
+def test_cues_can_be_read_in_their_time_and_do_not_overlap():
+    segments = [
+        Segment(start_s=1.0, end_s=1.05, text="Quick."),
+        Segment(start_s=1.3, end_s=1.4, text="Quicker."),
+        Segment(start_s=5.0, end_s=65.0, text="A note held for a minute."),
+    ]
+    found = times(write_webvtt(segments))
+    assert found == [(1.0, 1.3), (1.3, 2.0), (5.0, 12.0)]
+
+
+def test_a_word_longer_than_a_line_is_parted():
+    written = write_webvtt([Segment(start_s=0.0, end_s=5.0, text="x" * 50 + " yes")])
+    assert [len(line) for line in written.splitlines()[3:]] == [42, 12]
+
+
 def test_hours_and_markup_survive_the_round_trip():
-    segment = Segment(start_s=3661.001, end_s=360_000.5, text="a < b && c --> <i>d</i>")
+    segment = Segment(start_s=360_000.001, end_s=360_003.5, text="a < b && c --> <i>d</i>")
     assert parse_subtitles(write_webvtt([segment]).encode()).segments == (segment,)
 
 
@@ -146,9 +176,14 @@ def test_any_text_is_read_without_an_error_and_in_order(text):
         max_size=5,
     )
 )
-def test_written_segments_read_back_the_same(rows):
+def test_written_segments_read_back_with_their_words_and_starts(rows):
     at, segments = 0, []
     for pause, length, words in rows:
         start, at = at + pause + 200, at + pause + 200 + length
         segments.append(Segment(start_s=start / 1000, end_s=at / 1000, text=" ".join(words)))
-    assert list(parse_subtitles(write_webvtt(segments).encode()).segments) == segments
+    found = parse_subtitles(write_webvtt(segments).encode()).segments
+    assert [(s.start_s, s.text) for s in found] == [(s.start_s, s.text) for s in segments]
+    for written, segment in zip(found, segments, strict=True):
+        assert written.end_s == min(segment.end_s, segment.start_s + 7) or (
+            written.end_s - written.start_s <= 0.701
+        )
