@@ -188,8 +188,8 @@ class FasterWhisper:
             if not text or is_loop or segment.avg_logprob < self._options.min_logprob:
                 continue
             shift_s = span.start_s - clip_start_s
-            start_s = min(max(segment.start + shift_s, at_s), span.end_s)
-            at_s = min(max(segment.end + shift_s, start_s), span.end_s)
+            start_s = min(max(float(segment.start) + shift_s, at_s), span.end_s)
+            at_s = min(max(float(segment.end) + shift_s, start_s), span.end_s)
             confidence = round(min(math.exp(segment.avg_logprob), 1.0), 4)
             found.append(
                 Segment(
@@ -273,8 +273,8 @@ def _patiently(segments: Iterable[Any], span: Span) -> Iterator[Any]:
 def _words(segment: Any, shift_s: float, first_s: float, last_s: float) -> Iterator[Word]:
     for word in segment.words or ():
         if text := word.word.strip():
-            start_s = min(max(word.start + shift_s, first_s), last_s)
-            end_s = min(max(word.end + shift_s, start_s), last_s)
+            start_s = min(max(float(word.start) + shift_s, first_s), last_s)
+            end_s = min(max(float(word.end) + shift_s, start_s), last_s)
             confidence = round(min(max(float(word.probability), 0.0), 1.0), 4)
             yield Word(round(start_s, 3), round(end_s, 3), text, confidence)
 

@@ -204,13 +204,9 @@ class Whisper:
         """Tokens ``(n, n_tokens)`` that were said, and their log probabilities."""
         import torch
 
-        if self._options.num_beams > 1:
-            logprobs = self._model.compute_transition_scores(
-                output.sequences, output.scores, output.beam_indices, normalize_logits=False
-            )
-            return output.sequences[:, -logprobs.shape[1] :], logprobs.float().clamp(-100, 0)
-        scores = torch.stack(output.scores, dim=1).float()  # (n, n_tokens, n_vocabulary)
-        tokens = output.sequences[:, -scores.shape[1] :]
+        # With beams, the library leaves the scores of the best one: (n, n_tokens, n_vocabulary).
+        scores = torch.stack(output["scores"], dim=1).float()
+        tokens = output["sequences"][:, -scores.shape[1] :]
         return tokens, scores.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
     def _is_credible(self, heard: _Heard) -> bool:
@@ -379,8 +375,12 @@ def choose_dtype(dtype: str, device: str) -> str:
 
 
 def _quantised(model: Any) -> Any:
+    import warnings
+
     import torch
 
+    warnings.filterwarnings("ignore", "torch.ao.quantization is deprecated")
+    warnings.filterwarnings("ignore", "torch.quantize_per_tensor")
     quantise: Any = torch.ao.quantization.quantize_dynamic
     return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 LANGUAGES = ("en", "de")
 
 
-def write_tiny_whisper(folder: Path, *, seed: int = 0, multilingual: bool = True) -> Path:
+def write_tiny_whisper(
+    folder: Path, *, seed: int = 0, multilingual: bool = True, vocab_size: int = 0
+) -> Path:
     """Write config, weights, tokenizer and feature extractor; the same seed gives the same."""
     import torch
     from tokenizers.pre_tokenizers import ByteLevel
@@ -39,7 +41,7 @@ def write_tiny_whisper(folder: Path, *, seed: int = 0, multilingual: bool = True
     torch.manual_seed(seed)
     model = WhisperForConditionalGeneration(
         WhisperConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=max(len(tokenizer), vocab_size),
             num_mel_bins=80,
             d_model=16,
             encoder_layers=1,

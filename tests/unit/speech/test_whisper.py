@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from plmrec.backends import build_backend
 from plmrec.errors import BackendUnavailableError
+from plmrec.speech._pauses import cut_at_pauses
+from plmrec.speech.base import Span
+from plmrec.speech.whisper import choose_dtype
 from tests.support.media import bursts
-from tests.support.tiny_whisper import write_tiny_whisper
+from tests.support.tiny_whisper import LANGUAGES, write_tiny_whisper
 
-OPEN = {"min_logprob": -1e3, "max_compression": 1e3}  # random words must pass the filters
+OPEN = {  # random words must pass the filters
+    "min_logprob": -1e3,
+    "max_compression": 1e3,
+    "dtype": "float32",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,39 +37,45 @@ def test_asking_for_version_and_language_loads_no_weights(model):
     assert "_model" not in vars(whisper)
 
 
-def test_long_sound_is_heard_in_windows_and_batches_make_no_difference(model):
-    sound = bursts(75)
-    one = list(build(model, batch_size=1).transcribe([sound]))
-    assert max(segment.end_s for segment in one) > 60
-    many = list(build(model, batch_size=3).transcribe([sound]))
-    assert [(s.start_s, s.end_s, s.text) for s in one] == [
-        (s.start_s, s.end_s, s.text) for s in many
-    ]
+def listen(whisper, sound=None, language="en"):
+    """Segments of bursts of sound, span by span."""
+    sound = bursts(10) if sound is None else sound
+    spans = list(cut_at_pauses([sound], window=whisper.window))
+    found = whisper.recognise(spans, [language] * len(spans))
+    return [segment for heard in found for segment in heard.segments]
+
+
+def test_long_sound_is_heard_in_windows(model):
+    found = listen(build(model), bursts(75))
+    assert max(segment.end_s for segment in found) > 60
+    assert all(before.end_s <= after.start_s for before, after in pairwise(found))
 
 
 def test_windows_that_look_made_up_are_dropped(model):
-    assert list(build(model, min_logprob=-0.5).transcribe([bursts(10)])) == []
-    assert list(build(model, max_compression=1.0001).transcribe([bursts(10)])) == []
+    assert listen(build(model, min_logprob=-0.5)) == []
+    assert listen(build(model, max_compression=1.0001)) == []
 
 
 def test_what_changes_a_text_changes_the_version_and_nothing_else_does(model, tmp_path):
     version = build(model).version
     assert build(model, batch_size=2, device="cpu").version == version
     assert build(model, language="de").version != version
+    assert build(model, num_beams=2).version != version
+    assert build(model, dtype="int8").version != version
     assert build(write_tiny_whisper(tmp_path / model.name, seed=1)).version != version
 
 
 def test_an_english_only_model_says_so_and_refuses_another_language(tmp_path):
     folder = write_tiny_whisper(tmp_path, multilingual=False)
     assert build(folder).language == "en"
-    assert list(build(folder).transcribe([bursts(10)]))
+    assert listen(build(folder), language=None)
     with pytest.raises(BackendUnavailableError, match="expected language en"):
         _ = build(folder, language="de").language
 
 
 def test_a_set_language_is_used(model):
     assert build(model, language="de").language == "de"
-    assert list(build(model, language="de").transcribe([bursts(10)]))
+    assert listen(build(model, language="de"), language="de")
 
 
 def test_a_model_without_time_stamps_gives_one_segment_per_span(tmp_path):
@@ -69,7 +83,7 @@ def test_a_model_without_time_stamps_gives_one_segment_per_span(tmp_path):
     config = json.loads((folder / "generation_config.json").read_text())
     del config["no_timestamps_token_id"]
     (folder / "generation_config.json").write_text(json.dumps(config))
-    found = list(build(folder).transcribe([np.concatenate([bursts(10), np.zeros(32000, "f4")])]))
+    found = listen(build(folder), np.concatenate([bursts(10), np.zeros(32000, "f4")]))
     assert len(found) == 1
 
 
@@ -87,3 +101,68 @@ def test_pickled_weights_are_refused(model, tmp_path):
         (tmp_path / name).write_bytes(file.read_bytes())
     with pytest.raises(BackendUnavailableError, match="safetensors"):
         _ = build(tmp_path).version
+
+
+def test_the_language_is_what_the_item_says_or_is_heard_with_a_probability(model):
+    whisper = build(model)
+    span = Span(start_s=0.0, samples=bursts(5))
+    assert whisper.spoken_language(span, "de-AT") == ("de", None)
+    for said in (None, "tlh"):  # a language that the model does not know
+        language, confidence = whisper.spoken_language(span, said)
+        assert language in LANGUAGES
+        assert 1 / len(LANGUAGES) <= confidence <= 1.0
+    assert build(model, language="de").spoken_language(span, "en") == ("de", None)
+
+
+def test_languages_may_differ_within_a_batch(model):
+    whisper = build(model)
+    spans = [Span(start_s=0.0, samples=bursts(5)), Span(start_s=9.0, samples=bursts(4, seed=1))]
+    both = whisper.recognise(spans, ["en", "de"])
+    alone = [
+        whisper.recognise([span], [lan])[0] for span, lan in zip(spans, ("en", "de"), strict=True)
+    ]
+    assert [heard.segments[0].text for heard in both] == [h.segments[0].text for h in alone]
+
+
+def test_words_are_timed_inside_their_segments(tmp_path):
+    folder = write_tiny_whisper(tmp_path)
+    config = json.loads((folder / "generation_config.json").read_text())
+    config["alignment_heads"] = [[0, 0], [0, 1]]
+    (folder / "generation_config.json").write_text(json.dumps(config))
+    whisper = build(folder, words=True)
+    span = Span(start_s=100.0, samples=bursts(6))
+    (heard,) = whisper.recognise([span], ["en"])
+    assert heard.words
+    assert "".join(w.text for w in heard.words) == "".join(
+        segment.text.replace(" ", "") for segment in heard.segments
+    )
+    assert all(100.0 <= w.start_s <= w.end_s <= 106.0 for w in heard.words)
+    assert all(a.end_s <= b.start_s + 1e-9 for a, b in pairwise(heard.words))
+
+
+def test_a_model_that_cannot_time_words_gives_none(model):
+    (heard,) = build(model, words=True).recognise([Span(start_s=0.0, samples=bursts(5))], ["en"])
+    assert heard.segments
+    assert heard.words == ()
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16", "int8"])
+def test_other_precisions_hear_something(model, dtype):
+    assert listen(build(model, dtype=dtype))
+
+
+def test_safer_settings_work_with_beams(model):
+    found = listen(build(model, num_beams=3, no_repeat_ngram_size=3))
+    assert found
+    assert all(0 <= segment.confidence <= 1 for segment in found)
+
+
+def test_the_type_of_the_weights_follows_the_device(monkeypatch):
+    assert choose_dtype("auto", "cuda") == "float16"
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
+    assert choose_dtype("auto", "cpu") == "float32"
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    assert choose_dtype("auto", "cpu") == "bfloat16"
+    with pytest.raises(BackendUnavailableError, match="int8 on the CPU"):
+        choose_dtype("int8", "cuda")
