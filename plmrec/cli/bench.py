@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,9 +14,14 @@ from plmrec.cli.main import app
 bench = typer.Typer(no_args_is_help=True, help="Measure backends on data with known answers.")
 app.add_typer(bench, name="bench")
 
-_COLUMNS: Final = ("file", "wer", "cer", "words", "errors", "media_s", "seconds", "rtf")
+_COLUMNS: Final = (
+    "file", "wer", "cer", "words", "errors", "media_s", "speech_s", "seconds", "rtf",
+)  # fmt: skip
 
 
+_EMBED: Final = (
+    "side", "texts/s", "seconds", "cpu s", "peak MB", "cosine mean", "cosine min",
+)  # fmt: skip
 _LEVEL: Final = 0.05  # p-values below are beyond chance
 
 _QUALITY: Final = (
@@ -38,21 +44,73 @@ def speech(
             dir_okay=False,
         ),
     ],
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare/--no-compare", help="Let the bare backend hear the same files, in turns."
+        ),
+    ] = True,
+    shards: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Also run so many shards at once, against one after the other; 0: do not."
+        ),
+    ] = 0,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="Keep the result as a version of the registered model plmrec-speech."
+        ),
+    ] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Transcribe recordings whose words are known: word error rate and real-time factor."""
+    """Transcribe recordings whose words are known: error rates, speed, the cost of the pipeline."""
     from plmrec.app.bench import bench_speech
+    from plmrec.app.bench_shards import bench_shards
+    from plmrec.platform.services import needed
+    from plmrec.settings import load_settings
 
-    with output.progress_bar() as bar:
+    stores = needed(load_settings()) if record else nullcontext()
+    with stores, output.progress_bar() as bar:
         task = bar.add_task("bench speech", total=None)
         result = bench_speech(
-            refs, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            refs,
+            compare=compare,
+            keep=record,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+        if shards:
+            bar.update(task, description="shards", total=None)
+            result["shards"] = bench_shards(refs, n_shards=shards)
     if as_json:
         output.print_json(result)
-        return
+    else:
+        _print_speech(result, refs)
+
+
+def _print_speech(result: dict[str, Any], refs: Path) -> None:
+    """A table of the files, and a line for each comparison."""
     rows = [*result["files"], {"file": "total", **result["total"]}]
-    output.print_table(rows, _COLUMNS, title=f"{result['recogniser']}, {refs}")
+    if "bare" in result:
+        rows.append({"file": "bare backend", **result["bare"]})
+    title = f"{result['recogniser']} {result['detector']}".rstrip()
+    output.print_table(rows, _COLUMNS, title=f"{title}, {refs}")
+    lines = []
+    if result.get("overhead") is not None:
+        lines.append(
+            f"The pipeline takes {result['overhead']:+.1%} of the time of the bare backend."
+        )
+    if "shards" in result:
+        found = result["shards"]
+        lines.append(
+            f"{found['n_shards']} shards at once: {found['at_once_s']:.1f} s, one after the other: "
+            f"{found['in_turn_s']:.1f} s, {found['speed_up']:.2f} times as fast "
+            f"(load before: {found['load']:.2f})."
+        )
+    if "record" in result:
+        lines.append(f"Recorded as version {result['record']['version']} of plmrec-speech.")
+    for line in lines:
+        output.out.print(line, highlight=False)
 
 
 @bench.command()
@@ -160,6 +218,78 @@ def _against(pooling: dict[str, Any], measure: str) -> str:
     p_value = pooling["against_parts"][measure]["p_value"]
     star = "*" if p_value is not None and p_value < _LEVEL else ""
     return f"{pooling['measures'][measure]['mean']:.4f}{star}"
+
+
+@bench.command()
+def embed(
+    *,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that follows the dataset contract: titles and descriptions are embedded; "
+            "without one, made-up texts.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    texts: Annotated[
+        int | None,
+        typer.Option(min=1, help="Texts to embed; all of the dataset, or 1000 made-up ones."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each side.")] = 3,
+    report: Annotated[
+        Path | None, typer.Option("--output", help="Also write the result there, as JSON.")
+    ] = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """Embed texts with sentence-transformers' defaults and with ours: speed, likeness, memory."""
+    from plmrec.app.bench_embed import bench_embed as run
+
+    with output.progress_bar() as bar:
+        task = bar.add_task("bench embed", total=None)
+
+        def tell(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        result = run(dataset, n_texts=texts, rounds=rounds, progress=tell)
+    if report:
+        output.write_json(report, result)
+    if as_json:
+        output.print_json(result)
+    else:
+        _print_embed(result)
+
+
+def _print_embed(result: dict[str, Any]) -> None:
+    """A row for each side, and lines for the comparison and the machine."""
+    likeness = {"cosine mean": result["cosine_mean"], "cosine min": result["cosine_min"]}
+    rows = [
+        {
+            "side": name,
+            "texts/s": result["texts_per_s"][side],
+            "seconds": result["seconds"][side],
+            "cpu s": result["cpu_s"][side],
+            "peak MB": result["peak_mb"][side],
+            **(likeness if side == "ours" else {}),
+        }
+        for side, name in (
+            ("default", "sentence-transformers, float32, batch 32"),
+            ("ours", f"plmrec, {result['precision']}"),
+        )
+    ]
+    title = f"{result['encoder']}, {result['texts']} texts, {result['tokens']} tokens"
+    output.print_table(rows, _EMBED, title=title)
+    low, high = result["ratio_range"]
+    output.out.print(
+        f"ratio {result['ratio']:.2f} (median of {result['rounds']} rounds, {low:.2f} to "
+        f"{high:.2f}); by processor time {result['cpu_ratio']:.2f}",
+        highlight=False,
+    )
+    output.out.print(
+        f"{result['cores']} cores, {' '.join(result['features']) or 'features unknown'}; load "
+        f"{result['load_before']} before, {result['load_after']} after",
+        highlight=False,
+    )
 
 
 def _print_quality(result: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ LANGUAGES = ("en", "de")
 
 
 def write_tiny_whisper(
-    folder: Path, *, seed: int = 0, multilingual: bool = True, vocab_size: int = 0
+    folder: Path, *, seed: int = 0, multilingual: bool = True
 ) -> Path:
     """Write config, weights, tokenizer and feature extractor; the same seed gives the same."""
     import torch
@@ -41,7 +41,7 @@ def write_tiny_whisper(
     torch.manual_seed(seed)
     model = WhisperForConditionalGeneration(
         WhisperConfig(
-            vocab_size=max(len(tokenizer), vocab_size),
+            vocab_size=len(tokenizer),
             num_mel_bins=80,
             d_model=16,
             encoder_layers=1,
