@@ -22,6 +22,8 @@ _COMMANDS: Final = (
     "validate",
     "transcribe",
     "embed",
+    "pretrain",
+    "adapt",
     "train",
     "evaluate",
     "refresh",

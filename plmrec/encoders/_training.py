@@ -209,6 +209,13 @@ def quiet() -> None:
     transformers_logging.disable_progress_bar()
 
 
+def silence(trainer: Any) -> None:
+    """Keep a trainer from printing its figures on stdout, which is for the command's result."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
 def save_encoder(source: Source, body: Any, target: Path, about: dict[str, Any]) -> None:
     """Write a trained encoder as a folder, whole or not at all.
 

@@ -15,6 +15,7 @@ from plmrec.encoders._training import (
     last_checkpoint,
     load_tokenizer,
     quiet,
+    silence,
     telling,
 )
 from plmrec.encoders._training_texts import TokenBlocks
@@ -106,6 +107,7 @@ def train_language(  # noqa: PLR0913
         data_collator=collate,
         callbacks=[telling(progress)],
     )
+    silence(trainer)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return LanguageResult(
         body=model.base_model,

@@ -15,6 +15,7 @@ from plmrec.encoders._training import (
     last_checkpoint,
     load_tokenizer,
     quiet,
+    silence,
     telling,
 )
 
@@ -53,7 +54,7 @@ def train_pairs(  # noqa: PLR0913
         Henderson et al. 2017, "Efficient natural language response suggestion for Smart Reply";
         van den Oord et al. 2018, "Representation learning with contrastive predictive coding".
     """
-    from datasets import Dataset
+    from datasets import Dataset, disable_progress_bars
     from sentence_transformers import (
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
@@ -63,6 +64,7 @@ def train_pairs(  # noqa: PLR0913
     from transformers import set_seed
 
     quiet()
+    disable_progress_bars()
     set_seed(schedule.seed)
     model = _sentence_model(source, min(max_tokens, source.max_tokens))
     folder = work / "run"
@@ -81,6 +83,7 @@ def train_pairs(  # noqa: PLR0913
         loss=MultipleNegativesRankingLoss(model, scale=scale),
         callbacks=[telling(progress)],
     )
+    silence(trainer)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return model[0].auto_model.cpu()
 
@@ -114,6 +117,7 @@ def _sentence_model(source: Source, max_tokens: int) -> SentenceTransformer:
     if model.tokenizer.pad_token is None:
         model.tokenizer.pad_token = load_tokenizer(source).pad_token
     model.max_seq_length = max_tokens
+    model.model_card_data.generate_widget_examples = False  # nobody reads them
     for step in list(model)[1:]:
         for parameter in step.parameters():
             parameter.requires_grad_(False)

@@ -6,11 +6,16 @@ import json
 import random
 from pathlib import Path
 
+_WORDS = """
+sea: whale ocean tide salt deep blue wave swim reef current
+bread: flour oven dough yeast crust knead bake rye crumb butter
+chess: king queen pawn rook board endgame knight clock check mate
+rails: train track signal bridge tunnel station whistle steam wagon platform
+"""
 TOPICS = {
-    "sea": "whale ocean tide salt deep blue wave swim reef current".split(),
-    "bread": "flour oven dough yeast crust knead bake rye crumb butter".split(),
-    "chess": "king queen pawn rook board endgame knight clock check mate".split(),
+    name: words.split() for name, words in (line.split(": ") for line in _WORDS.split("\n") if line)
 }
+TASTES = (("sea", "bread"), ("chess", "rails"))  # what the same people like; no text says so
 
 
 def save_trainable_bert(folder: Path, *, seed: int = 0, with_sentence_files: bool = True) -> Path:
@@ -72,6 +77,40 @@ def sentences(n: int, *, seed: int = 0) -> list[str]:
         start = rng.randrange(len(words))
         found.append(" ".join(words[(start + step) % len(words)] for step in range(10)))
     return found
+
+
+def write_tastes_dataset(folder: Path, *, n_items: int = 32, n_users: int = 120) -> Path:
+    """Write a dataset of four topics; each user likes items of the two topics of a taste.
+
+    Half of the users like both by turns in January. The others like one in January and the other,
+    which no text of theirs tells of, in February.
+    """
+    rng, names = random.Random(5), list(TOPICS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "items.jsonl").open("w") as file:
+        for number in range(n_items):
+            words = rng.choices(TOPICS[names[number % 4]], k=14)
+            item = {"item_id": f"i{number:02d}", "kind": "video", "title": " ".join(words[:4]),
+                    "description": " ".join(words[4:])}  # fmt: skip
+            file.write(json.dumps(item) + "\n")
+    with (folder / "interactions.csv").open("w") as file:
+        file.write("user_id,item_id,event,value,timestamp\n")
+        for user in range(n_users):
+            first, second = rng.sample(TASTES[user % 2], k=2)
+            is_late = user % 4 > 1
+            liked = [(first, 6), (second, 4)]
+            chosen = [
+                number
+                for topic, n in liked
+                for number in rng.sample(range(names.index(topic), n_items, 4), k=n)
+            ]
+            if not is_late:
+                rng.shuffle(chosen)
+            for step, number in enumerate(chosen):
+                month = 2 if is_late and step >= 6 else 1
+                time = f"2026-{month:02d}-{step * 2 + 1:02d}T{user % 24:02d}:{user % 60:02d}:00Z"
+                file.write(f"u{user},i{number:02d},rating,5,{time}\n")
+    return folder
 
 
 def _save_tokenizer(folder: Path, *, special: tuple[str, ...]) -> int:

@@ -1,0 +1,91 @@
+"""Composes stage "adapt": what people liked together in, a new encoder and its worth out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from plmrec.app.context import open_context
+from plmrec.app.encoders import (
+    evaluate_versions,
+    finish_version,
+    make_version,
+    open_yardstick,
+    read_texts,
+    trainable,
+    training_digest,
+)
+from plmrec.app.shards import Progress, no_progress
+from plmrec.params import Params
+from plmrec.settings import Settings
+
+
+def adapt(
+    *,
+    require_gain: bool = False,
+    settings: Settings | None = None,
+    params: Params | None = None,
+    progress: Progress = no_progress,
+    embedding: Progress = no_progress,
+) -> dict[str, Any]:
+    """Train the encoder on pairs of items that people liked together, and measure what came of it.
+
+    Pairs come from the likes before the moment that ``evaluation`` splits at, and from none of the
+    items it takes out, so that both measures ask for what was not learnt. The encoder of
+    params.yaml stays in use. The same encoder, documents, likes and parameters give the same new
+    version, which is then not trained again.
+
+    Args:
+        require_gain: Fail when the new version is not better than the encoder of params.yaml.
+        settings: Where to run; the environment by default.
+        params: ``encoder``, ``adaptation``, ``evaluation``, ``feedback`` and ``seed`` are used.
+        progress: Told steps of training done and to do.
+        embedding: Told shards embedded with the new version and to embed.
+
+    Returns:
+        See ``finish_version``; besides ``made_by pairs paired_items``.
+
+    Raises:
+        MissingStageError: The dataset or its documents are not there.
+        ParamsError: The encoder is of a kind that cannot be trained.
+        DataContractError: There are no pairs, or nobody can be judged.
+        GateError: ``require_gain``, and the version is not better.
+    """
+    from plmrec.stages.adapt import find_pairs
+
+    context = open_context(settings, params)
+    options = trainable(context)
+    yardstick = open_yardstick(context)
+    learnt = yardstick.learnable()
+    pairs = find_pairs(learnt, context.params.adaptation, seed=context.params.seed)
+    digest = training_digest(context, "adaptation", learnt.digest())
+    work = context.workspace.local("state", "adapt", digest)
+
+    def train(folder: Path) -> None:
+        from plmrec.encoders._training import open_source, save_encoder
+        from plmrec.stages.adapt import adapt as stage
+
+        known = dict(read_texts(context))
+        body = stage(
+            options,
+            pairs,
+            [known.get(item_id, "") for item_id in yardstick.data.catalogue.item_ids],
+            context.params.adaptation,
+            seed=context.params.seed,
+            work=work,
+            progress=progress,
+        )
+        about = {
+            "made_by": "adapt",
+            "digest": digest,
+            "pairs": len(pairs),
+            "paired_items": len({*pairs.ravel().tolist()}),
+        }
+        save_encoder(open_source(options), body, folder, about)
+
+    version = make_version(context, digest, train)
+    shutil.rmtree(work, ignore_errors=True)
+    changes = evaluate_versions(context, version, yardstick, embedding)
+    about = context.workspace.read_json("encoders", version.folder.name, "plmrec.json")
+    return finish_version(context, version, changes, about, require_gain)
