@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 
 import typer
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from plmrec.errors import ParamsError
 from plmrec.types import StageReport
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
@@ -27,6 +29,19 @@ err = Console(stderr=True, markup=False)
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one JSON value to a file, making its folder.
+
+    Raises:
+        ParamsError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    except OSError as err:
+        raise ParamsError(f"--output: cannot write {path}: {err.strerror}") from err
 
 
 def print_table(

@@ -118,6 +118,11 @@ class TransformerEncoder:
             }
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where the model's files are."""
+        return self._folder.path
+
     @cached_property
     def precision(self) -> Precision:
         """Number format of the matrix products; ``auto`` is resolved by what this machine has."""
@@ -126,11 +131,11 @@ class TransformerEncoder:
     @cached_property
     def max_tokens(self) -> int:
         """Tokens of a passage beside special tokens and prefix; loads the tokenizer."""
-        taken = self._n_special + self.count_tokens([self._passage_prefix])[0]
-        room = self._length_limit - taken
+        taken = self._n_special + self.count_tokens([self.passage_prefix])[0]
+        room = self.length_limit - taken
         if room < 1:
             raise BackendUnavailableError(
-                f"encoder {self.name}: expected room for a passage in {self._length_limit} tokens, "
+                f"encoder {self.name}: expected room for a passage in {self.length_limit} tokens, "
                 f"but special tokens and prefix take {taken}",
                 hint="Shorten encoder.options.passage_prefix or raise max_tokens",
             )
@@ -155,7 +160,7 @@ class TransformerEncoder:
             The vectors of the next texts, float32, shape (n, d) with n >= 1; all parts together
             are the rows of ``encode``. A few thousand texts are read ahead.
         """
-        return self._stream(texts, self._passage_prefix)
+        return self._stream(texts, self.passage_prefix)
 
     def _stack(self, parts: Iterable[FloatMatrix], n: int) -> FloatMatrix:
         vectors = np.empty((n, self.dim), dtype=np.float32)
@@ -208,7 +213,7 @@ class TransformerEncoder:
                 list(texts),
                 add_special_tokens=special,
                 truncation=special,
-                max_length=self._length_limit if special else None,
+                max_length=self.length_limit if special else None,
                 return_attention_mask=False,
                 return_token_type_ids=False,
                 verbose=False,
@@ -216,7 +221,8 @@ class TransformerEncoder:
         return [ids or [self._pad_id] for ids in found] if special else found
 
     @cached_property
-    def _length_limit(self) -> int:
+    def length_limit(self) -> int:
+        """Tokens of a text that reach the model, special tokens and prefix included."""
         return self._options.max_tokens or self._folder.max_length
 
     @cached_property
@@ -224,7 +230,8 @@ class TransformerEncoder:
         return len(self._tokenizer("", verbose=False)["input_ids"])
 
     @cached_property
-    def _passage_prefix(self) -> str:
+    def passage_prefix(self) -> str:
+        """What is put before every passage; often nothing."""
         given = self._options.passage_prefix
         return self._folder.prompt("document", "passage") if given is None else given
 
@@ -239,7 +246,8 @@ class TransformerEncoder:
         return int(pad if pad is not None else self._tokenizer.eos_token_id or 0)
 
     @cached_property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where the model is computed."""
         import torch
 
         if self._options.device == "auto":
@@ -264,8 +272,8 @@ class TransformerEncoder:
         is_packed = can_pack(self._folder.json("config.json"))
         # Packed models keep their embeddings in float32; others run in one precision.
         loaded = load_weights(self._folder, self.name, torch.float32 if is_packed else dtype)
-        loaded = loaded.to(self._device).eval()
-        log.info("loaded encoder %s on %s in %s", self.name, self._device, self.precision)
+        loaded = loaded.to(self.device).eval()
+        log.info("loaded encoder %s on %s in %s", self.name, self.device, self.precision)
         if is_packed:
             return PackedBert(loaded, dtype)
         global_first = not self._folder.is_sentence_model
@@ -273,7 +281,7 @@ class TransformerEncoder:
 
     @cached_property
     def _dense_steps(self) -> list[DenseStep]:
-        return load_dense_steps(self._folder, self._device)
+        return load_dense_steps(self._folder, self.device)
 
     @cached_property
     def _pooling(self) -> str:

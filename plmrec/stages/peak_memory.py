@@ -39,6 +39,14 @@ class PeakMemory:
             return float("nan")
 
 
+def peak_megabytes() -> float:
+    """Most memory that this process has held at once, megabytes; nan where no one tells."""
+    try:
+        return _read("VmHWM")
+    except OSError:
+        return float("nan")
+
+
 def _read(field: str) -> float:
     found = re.search(rf"^{field}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
     return int(found.group(1)) / 1024 if found else float("nan")
