@@ -14,9 +14,7 @@ from plmrec.cli.main import app
 bench = typer.Typer(no_args_is_help=True, help="Measure backends on data with known answers.")
 app.add_typer(bench, name="bench")
 
-_COLUMNS: Final = (
-    "file", "wer", "cer", "words", "errors", "media_s", "speech_s", "seconds", "rtf",
-)  # fmt: skip
+_COLUMNS: Final = ("file", "wer", "cer", "words", "errors", "media_s", "seconds", "rtf")
 
 
 _EMBED: Final = (
@@ -273,8 +271,8 @@ def _print_embed(result: dict[str, Any]) -> None:
             **(likeness if side == "ours" else {}),
         }
         for side, name in (
-            ("default", "sentence-transformers, float32, batch 32"),
-            ("ours", f"plmrec, {result['precision']}"),
+            ("default", "default, float32"),
+            ("ours", f"ours, {result['precision']}"),
         )
     ]
     title = f"{result['encoder']}, {result['texts']} texts, {result['tokens']} tokens"
