@@ -1,10 +1,12 @@
 """Transcribe media.
 
 Turns subtitles and speech into transcripts, shard by shard; only new or changed media are decoded.
+Speech is found first, recognised, and judged; what is not good enough is decoded again or refused.
 
 * **Runs** when `plmrec://dataset` is updated.
 * **Updates** `plmrec://transcripts` with the digest and the counts.
-* Media that cannot be used are marked or quarantined; they never stop the chain.
+* Media that cannot be used are marked or quarantined; they never stop the chain. A recogniser that
+  does worse on the golden set than the one before (`speech.golden`) does: `plan` fails at once.
 """
 
 from __future__ import annotations

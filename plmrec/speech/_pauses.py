@@ -15,7 +15,7 @@ _FLOOR_DB: Final = -62.0  # below this a room is silent, whatever it sounds like
 _MARGIN_DB: Final = 8.0  # speech stands out from the background by at least this much
 _RISE_DB_PER_S: Final = 1.5  # how fast the background may grow
 _SHORT_PAUSE_S: Final = 0.4  # ends a span that is long enough
-_MIN_LOUD: Final = 3  # frames that end three frames of sound: with fewer there are but clicks
+_MIN_SURE: Final = 3  # frames that end three sure ones: with fewer there are but clicks
 
 
 class Detector(Protocol):
@@ -33,10 +33,15 @@ class Detector(Protocol):
     def pad_s(self) -> float: ...
 
     def prepare(self, levels: Sequence[float]) -> None:
-        """Look ahead at the levels, in dB, of the frames that ``is_speech`` is asked for next."""
+        """Look ahead at the levels, in dB, of the frames that ``rate`` is asked for next."""
 
-    def is_speech(self, frame: Samples, level: float) -> bool:
-        """Tell whether the next frame holds speech; a pass over the sound asks for each once."""
+    def rate(self, frame: Samples, level: float) -> int:
+        """Tell whether the next frame holds speech; a pass over the sound asks for each once.
+
+        Returns:
+            0 for none, 1 for what may be speech, 2 for what surely is: a span without any frame
+            of which the detector is sure is dropped.
+        """
 
     def state(self) -> tuple[float, ...]:
         """Return all it remembers of the sound so far."""
@@ -64,12 +69,12 @@ class Energy:
         if self._background is None:
             self._background = min(levels)
 
-    def is_speech(self, frame: Samples, level: float) -> bool:
-        """See Detector.is_speech."""
+    def rate(self, frame: Samples, level: float) -> int:
+        """See Detector.rate."""
         del frame
         background = level if self._background is None else self._background
         self._background = max(min(level, background + self._rise), _FLOOR_DB)
-        return level > self._background + _MARGIN_DB
+        return 2 if level > self._background + _MARGIN_DB else 0
 
     def state(self) -> tuple[float, ...]:
         """See Detector.state."""
@@ -121,7 +126,7 @@ def cut_at_pauses(
                 n_lead -= 1
                 cutter.lead_in(frame)
                 continue
-            span = cutter.add(frame, level, is_loud=detector.is_speech(frame, level))
+            span = cutter.add(frame, level, rated=detector.rate(frame, level))
             if span is not None:
                 mark = cutter.mark(detector.state())
                 yield Span(start_s=span.start_s, samples=span.samples, mark=mark)
@@ -166,7 +171,7 @@ class _Cutter:
     pause: int = 0  # quiet frames at the end of the open span
     frames: list[Samples] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
-    loud: list[bool] = field(default_factory=list)
+    loud: list[int] = field(default_factory=list)
     lead: deque[Samples] = field(default_factory=deque)
     max_frames: int = 0
     min_frames: int = 0
@@ -190,21 +195,21 @@ class _Cutter:
         self.n_seen += 1
         self.lead.append(frame)
 
-    def add(self, frame: Samples, level: float, *, is_loud: bool) -> Span | None:
+    def add(self, frame: Samples, level: float, *, rated: int) -> Span | None:
         """Take the next frame; return the span that it completes, if any."""
         if not self.frames:
-            if not is_loud:
+            if not rated:
                 self.lead_in(frame)
                 return None
             self.frames = list(self.lead)
             self.levels = [_FLOOR_DB] * len(self.frames)
-            self.loud = [False] * len(self.frames)
+            self.loud = [0] * len(self.frames)
             self.lead.clear()
         self.n_seen += 1
         self.frames.append(frame)
         self.levels.append(level)
-        self.loud.append(is_loud)
-        self.pause = 0 if is_loud else self.pause + 1
+        self.loud.append(rated)
+        self.pause = 0 if rated else self.pause + 1
         needed = self.short_pause if len(self.frames) >= self.min_frames else self.long_pause
         if self.pause >= needed:
             return self.close()
@@ -229,17 +234,17 @@ class _Cutter:
     def _take(self, n_frames: int) -> Span | None:
         """Cut off the first frames of the open span; the others stay open."""
         first = self.n_seen - len(self.frames)
-        taken, loud = self.frames[:n_frames], self.loud[:n_frames]
+        taken, sure = self.frames[:n_frames], [rated == 2 for rated in self.loud[:n_frames]]
         self.frames = self.frames[n_frames:]
         self.levels = self.levels[n_frames:]
         self.loud = self.loud[n_frames:]
         self.pause = min(self.pause, len(self.frames))
-        if sum(map(all, zip(loud, loud[1:], loud[2:], strict=False))) < _MIN_LOUD:
+        if sum(map(all, zip(sure, sure[1:], sure[2:], strict=False))) < _MIN_SURE:
             return None
         return Span(start_s=first * self.frame / SAMPLE_RATE_HZ, samples=np.concatenate(taken))
 
 
-def _best_cut(levels: Sequence[float], loud: Sequence[bool]) -> int:
+def _best_cut(levels: Sequence[float], loud: Sequence[int]) -> int:
     """Where to cut a span that is too long: a frame number in its second half."""
     start, best = len(levels) // 2, (0, 0)  # length and end of the longest pause
     run = 0

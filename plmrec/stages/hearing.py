@@ -192,7 +192,7 @@ class _Part:
             language=self.medium.language or spoken.language,
             language_confidence=spoken.confidence,
             media_s=round(self.media_s, 3),
-            speech_s=round(self.speech_s, 3),
+            speech_s=round(min(self.speech_s, self.media_s), 3),  # zeros may fill the last frame
             segments=tuple(self.segments),
             words=tuple(self.words),
             problems=(problem,) if self.damage else (),

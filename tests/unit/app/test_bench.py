@@ -54,6 +54,7 @@ def test_music_without_speech_gives_no_words(shared_data, tmp_path, tmp_settings
     result = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=Params())
     assert result["files"][0]["status"] == "no_speech"
     assert result["files"][0]["media_s"] == pytest.approx(5.3, abs=0.1)
+    assert result["files"][0]["speech_s"] == 0.0  # the recogniser was not asked at all
 
 
 def test_the_bare_backend_hears_the_same_files_in_turns(tmp_path, tmp_settings):
