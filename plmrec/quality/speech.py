@@ -55,14 +55,23 @@ class GreatExpectationsSpeechJudge:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the library is imported
         import great_expectations as gx
         import pandas as pd
+        from great_expectations.data_context.types.base import (
+            DataContextConfig,
+            InMemoryStoreBackendDefaults,
+        )
 
         from plmrec.quality.great_expectations_judge import RESULT_FORMAT, refuse_rows
         from plmrec.quality.suites import speech_rules
 
         frame = pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows])
         frame = frame.astype("float64").assign(row=range(len(rows)))
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
+        stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+        config = DataContextConfig(
+            store_backend_defaults=stores,
+            analytics_enabled=False,
+            progress_bars={"globally": False},
+        )
+        context = gx.get_context(mode="ephemeral", project_config=config)
         asset = context.data_sources.add_pandas("speech").add_dataframe_asset("transcripts")
         batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
         suite = gx.ExpectationSuite(name="speech", expectations=speech_rules(limits))
