@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, cast
@@ -15,29 +16,27 @@ from plmrec.stages.training_data import FeelTexts
 from plmrec.understanding.base import SentimentJudge
 
 _FAMILY: Final = "understanding.sentiment"
-_JUDGE: Final = "vader"  # made for short, informal texts; no weights to load for one user's profile
-_KEPT: Final = 1 << 16  # judgements in memory: people write the same few words again and again
 
 
 def comment_judge(context: Context) -> FeelTexts | None:
-    """What gives the sentiment of comments; None when no comment counts against its item."""
-    return _feel if context.params.feedback.comment_weight > 0 else None
+    """What gives the sentiment of comments, by the same judge as that of the items' texts.
 
-
-def _feel(texts: Sequence[str]) -> Floats:
-    return np.array([_sentiment(text) for text in texts], dtype=np.float64)
-
-
-@lru_cache(maxsize=_KEPT)
-def _sentiment(text: str) -> float:
-    """Sentiment of one comment, in [-1, 1]; nan when it cannot be told.
-
-    A comment is mostly too short for its language to be found, and is read without.
+    Returns:
+        None when no comment counts against its item.
     """
-    (found,) = _judge().judge([text], [None])
-    return np.nan if found is None else found
+    if context.params.feedback.comment_weight == 0:
+        return None
+    wanted = context.params.understanding.sentiment
+    options = json.dumps(wanted.options, sort_keys=True)
+
+    def feel(texts: Sequence[str]) -> Floats:
+        # a comment is mostly too short for its language to be found
+        found = _judge(wanted.backend, options).judge(texts, [None] * len(texts))
+        return np.array([np.nan if each is None else each for each in found], dtype=np.float64)
+
+    return feel
 
 
-@lru_cache(maxsize=1)
-def _judge() -> SentimentJudge:
-    return cast("SentimentJudge", build_backend(_FAMILY, _JUDGE, {}))
+@lru_cache(maxsize=2)
+def _judge(backend: str, options: str) -> SentimentJudge:
+    return cast("SentimentJudge", build_backend(_FAMILY, backend, json.loads(options)))

@@ -50,6 +50,7 @@ def read_inputs(context: Context) -> Inputs:
     used = context.params.model_dump(
         mode="json", include={"seed", "feedback", "training", "evaluation"}
     )
+    used["sentiment"] = context.params.understanding.sentiment.model_dump(mode="json")
     used["training"].pop("min_interval_days")  # it decides when, not what
     parts = [_VERSION, manifest["digest"], encoder["digest"], encoder["fingerprint"], used]
     tags = load_tags(context, str(encoder["fingerprint"]))

@@ -45,6 +45,17 @@ class Tags:
         """float32 (n_tags, d), where an interest in each tag draws a user."""
         return np.asarray(self.vectors - self.middle)
 
+    def among(self, rows: FloatMatrix) -> Tags:
+        """The same tags, each with the mean of its items as vector; one without any keeps its own.
+
+        Args:
+            rows: float32 (n_items, d), centred unit vectors.
+        """
+        means = unit_rows(self.carried.T @ rows)
+        is_carried = np.any(means != 0, axis=1)
+        vectors = np.where(is_carried[:, None], means, self.vectors)
+        return replace(self, vectors=np.asarray(vectors, dtype=np.float32))
+
     def centred(self) -> Tags:
         """The same tags, seen from what the tags of the usual item add up to.
 

@@ -42,15 +42,15 @@ class Options(Section):
         description="only the strongest tags of an item by the taxonomy count; null: all",
     )
     rarity: float = Field(
-        default=0.0,
+        default=1.0,
         ge=0,
         description="power to which a taxonomy's tag counts by its rarity, log(items / items with "
         "it): 0 takes all tags alike",
     )
     vectors: Literal["taxonomy", "items"] = Field(
-        default="taxonomy",
-        description="vector of a taxonomy's tag: the taxonomy's own, or the mean of the items that "
-        "carry it",
+        default="items",
+        description="vector of a taxonomy's tag: the taxonomy's own, made of what is said and "
+        "written, or the mean of the items that carry it, whose titles and labels count, too",
     )
     centre: bool = Field(
         default=True,
@@ -103,7 +103,7 @@ class InterestProfile:
             self.texts = CentredTexts(mean=told.mean, rows=rows)
             tags = Tags.of_taxonomy(told, options.tags_per_item, options.rarity)
             if options.vectors == "items":
-                tags = replace(tags, vectors=unit_rows(tags.carried.T @ rows))
+                tags = tags.among(rows)
             self.tags = tags.centred() if options.centre else tags
             return
         self.texts = CentredTexts.of(catalogue)

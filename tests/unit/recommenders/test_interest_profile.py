@@ -15,7 +15,14 @@ from tests.support.tastes import make_data, make_histories
 # the mean is 0, so centring changes nothing
 CROSS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.float32)
 GENRES = (("war",), ("comedy",), ("drama",), ("comedy", "drama"))
-PLAIN = {"decay_items": None, "dislike_weight": 0.5, "threshold": -1.0, "centre": False}
+PLAIN = {
+    "decay_items": None,
+    "dislike_weight": 0.5,
+    "threshold": -1.0,
+    "centre": False,
+    "rarity": 0.0,
+    "vectors": "taxonomy",
+}
 
 
 def fitted(catalogue: Catalogue, **options: object):
@@ -171,6 +178,9 @@ class TestTaxonomy:
         model = fitted(tagged, vectors="items")
         war = CROSS[0] + 0.75 * CROSS[2]
         np.testing.assert_allclose(model.tags.vectors[0], war / np.linalg.norm(war), atol=1e-6)
+        nowhere = self.told([[0.9, 0], [0, 0], [0, 0], [0, 0]])
+        kept = fitted(replace(tagged, tags=nowhere), vectors="items").tags.vectors[1]
+        np.testing.assert_array_equal(kept, [0, 1])
 
     def test_the_matching_items_are_those_above_the_threshold(self, tagged: Catalogue):
         history = make_histories([[(0, 1.0, 1.0), (1, 1.0, 2.0)]], 4)
