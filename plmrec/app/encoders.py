@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -285,6 +286,7 @@ def register_version(context: Context, result: dict[str, Any]) -> dict[str, Any]
         "made_by": result["made_by"],
         "base_fingerprint": result["base_fingerprint"],
         "folder": result["folder"],
+        "settings": json.dumps(result["params"]["encoder"], sort_keys=True),
         "adopted": "yes" if result["adopted"] else "no",
         **{f"evaluation.{name}": f"{value:.6g}" for name, value in measured.items()},
     }

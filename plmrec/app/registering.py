@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -130,7 +131,11 @@ def _register_encoder(run: Run, context: Context, inputs: Inputs) -> None:
         source=run.artifact_url("encoder"),
         run_id=run.run_id,
         model_id=None,
-        tags={"fingerprint": inputs.fingerprint, "name": str(inputs.encoder.get("name", ""))},
+        tags={
+            "fingerprint": inputs.fingerprint,
+            "name": str(inputs.encoder.get("name", "")),
+            "settings": json.dumps(described["settings"], sort_keys=True),
+        },
     )
 
 

@@ -24,6 +24,7 @@ _COMMANDS: Final = (
     "embed",
     "pretrain",
     "adapt",
+    "encoder",
     "train",
     "evaluate",
     "refresh",

@@ -11,6 +11,7 @@ import posixpath
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -59,6 +60,19 @@ class Workspace:
             return []
         found = self._fs.ls(folder, detail=False)
         return sorted(posixpath.basename(str(name).rstrip("/")) for name in found)
+
+    def usage(self, *parts: str) -> tuple[int, datetime | None]:
+        """Bytes of all files below a folder, and when the newest was written, if that is known."""
+        if not self.exists(*parts):
+            return 0, None
+        files = self._fs.find(self.path(*parts), detail=True).values()
+        times = [file.get("mtime") or file.get("LastModified") for file in files]
+        known = [
+            time if isinstance(time, datetime) else datetime.fromtimestamp(time, tz=timezone.utc)
+            for time in times
+            if time
+        ]
+        return sum(int(file["size"] or 0) for file in files), max(known, default=None)
 
     def remove(self, *parts: str) -> None:
         """Remove a file or folder; nothing happens when it is not there."""

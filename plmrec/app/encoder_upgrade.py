@@ -1,0 +1,385 @@
+"""Composes the upgrade of an encoder: its cost, new vectors beside the live ones, the switch."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from plmrec.app.context import Context, database_url, open_context
+from plmrec.app.embed import CURRENT, embed, load_encoder
+from plmrec.app.encoders import FOLDER, embed_beside, versions, with_encoder, with_params
+from plmrec.app.evaluate import evaluate
+from plmrec.app.evaluate import promote as crown
+from plmrec.app.refresh import refresh
+from plmrec.app.releases import open_registry
+from plmrec.app.shards import Progress
+from plmrec.app.train import train
+from plmrec.backends import backend_names
+from plmrec.errors import DataContractError, GateError, MissingStageError, ParamsError
+from plmrec.params import EncoderParams, Params
+from plmrec.releases.life import ENCODER_MODEL
+from plmrec.settings import Settings
+from plmrec.stages.embed import open_tables, read_inputs, stale_items
+from plmrec.stages.encoder_upgrade import SAMPLE, estimate_cost
+from plmrec.stores.database import open_database
+from plmrec.stores.generations import Live, live_pointer
+from plmrec.stores.releases import ReleaseStore
+from plmrec.stores.tables import passages_table
+
+log = logging.getLogger(__name__)
+
+OnStage: TypeAlias = Callable[[str], Progress]
+
+_KEPT_OPTIONS: Final = ("batch_size", "device", "dtype")  # of the machine, not of the model
+_NOTE: Final = ("state", "encoder_upgrade.json")  # the encoder before an upgrade that is under way
+_SHORTEST_PREFIX: Final = 6  # letters of a fingerprint that may stand for it
+
+
+def find_encoder(context: Context, name: str, options: Mapping[str, Any]) -> EncoderParams:
+    """The section of params.yaml for an encoder that is meant by a word.
+
+    Args:
+        context: Whose workspace and registry.
+        name: Number of a version of ``plmrec-encoder``, name of a version trained in this
+            workspace, name of a backend, or what ``encoder.options.model`` takes.
+        options: Put over the encoder's own.
+
+    Raises:
+        ParamsError: There is no such version, or it does not say how it is built.
+    """
+    if name.isdecimal():
+        found = _registered(context, int(name))
+    elif name in {folder.name for folder, _ in versions(context)}:
+        found = _transformer(context, str(context.workspace.local(FOLDER, name)))
+    elif name in backend_names("encoders"):
+        found = EncoderParams(backend=name)
+    else:
+        model = str(Path(name).resolve()) if Path(name).is_dir() else name
+        found = _transformer(context, model)
+    return found.model_copy(update={"options": {**found.options, **options}})
+
+
+def plan_upgrade(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    settings: Settings | None = None,
+    params: Params | None = None,
+) -> dict[str, Any]:
+    """Say what an upgrade of the encoder will cost, without embedding more than a sample.
+
+    Args:
+        name: See ``find_encoder``.
+        options: See ``find_encoder``.
+        settings: Where to run; the environment by default.
+        params: What runs now; params.yaml by default.
+
+    Returns:
+        ``encoder fingerprint dim from_encoder from_fingerprint`` and the fields of
+        stages.encoder_upgrade.Cost; items that have vectors of the new encoder cost nothing.
+
+    Raises:
+        MissingStageError: Nothing was embedded with the encoder of params.yaml yet.
+        BackendUnavailableError: The new encoder is not here.
+    """
+    context = open_context(settings, params)
+    new = with_params(
+        context, with_encoder(context.params, find_encoder(context, name, options or {}))
+    )
+    old_encoder, encoder = load_encoder(context), load_encoder(new)
+    stale = _stale(new, encoder.fingerprint)
+    texts = _passages_of(context, old_encoder.fingerprint, stale)
+    drawn = np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(int)
+    sample = [texts[place] for place in drawn.tolist()]
+    cost = estimate_cost(encoder, sample, n_items=len(stale), n_passages=len(texts))
+    return {
+        "encoder": encoder.name,
+        "fingerprint": encoder.fingerprint,
+        "dim": encoder.dim,
+        "from_encoder": old_encoder.name,
+        "from_fingerprint": old_encoder.fingerprint,
+        **asdict(cost),
+    }
+
+
+def upgrade(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    settings: Settings | None = None,
+    params: Params | None = None,
+    on_stage: OnStage = lambda _stage: lambda _done, _total: None,
+) -> dict[str, Any]:
+    """Let another encoder take over, if what comes of it passes the gates.
+
+    A release binds encoder and recommender, so the new encoder gets a recommender of its own: its
+    vectors are written beside the live ones, a challenger is trained on them and judged against
+    the champion by the policy; if it passes, a generation is built from the new vectors, measured,
+    and made live. Until that last step the old generation answers, and it stays for a rollback.
+    A step that was finished is not done again, so a killed upgrade goes on where it was.
+
+    Args:
+        name: See ``find_encoder``.
+        options: See ``find_encoder``.
+        settings: Where to run; the environment by default.
+        params: What runs now; params.yaml by default.
+        on_stage: Called before each step; returns what is told units done and to do.
+
+    Returns:
+        ``encoder fingerprint release decision reasons generation recall_at_10 previous params``;
+        ``params`` is the section for params.yaml.
+
+    Raises:
+        GateError: The policy rejected the challenger or waits for a person, or recall is too low.
+            What answers stays, and so does the encoder that the chain goes on with.
+        MissingStageError: Items or transcripts are not there.
+    """
+    context = open_context(settings, params)
+    chosen = find_encoder(context, name, options or {})
+    new = with_params(context, with_encoder(context.params, chosen))
+    encoder = embed_beside(new, on_stage("embed beside the live vectors"))
+    champion = _champion(context)
+    before = _note_current(context)
+    try:
+        report = _challenge(new, on_stage, champion)
+    except BaseException:
+        # The chain goes on with the encoder it had, whatever stopped the upgrade.
+        if before is not None and _champion(context) == champion:
+            context.workspace.write_json(before, *CURRENT)
+            context.workspace.remove(*_NOTE)
+        raise
+    context.workspace.remove(*_NOTE)
+    log.info("encoder %s answers with generation %s", encoder.name, report["generation"])
+    return {
+        "encoder": encoder.name,
+        "fingerprint": encoder.fingerprint,
+        **report,
+        "params": {"encoder": chosen.model_dump(mode="json")},
+    }
+
+
+def list_encoders(
+    *, settings: Settings | None = None, params: Params | None = None
+) -> list[dict[str, Any]]:
+    """List the encoders with vectors in the workspace, and those trained here without any.
+
+    Returns:
+        Dicts with ``fingerprint name use items passages bytes written versions folder``; ``use``
+        says what it is needed for: ``current`` (the chain goes on with it), ``live``, ``previous``.
+    """
+    context = open_context(settings, params)
+    uses = _uses(context)
+    registered = open_registry(context, ENCODER_MODEL).versions()
+    found: dict[str, dict[str, Any]] = {
+        fingerprint: _described(context, fingerprint)
+        for fingerprint in context.workspace.list("embeddings")
+        if context.workspace.exists("embeddings", fingerprint, "items")
+    }
+    for number, version in registered.items():
+        fingerprint = version.tags.get("fingerprint", "")
+        row = found.setdefault(fingerprint, {"fingerprint": fingerprint})
+        row.setdefault("versions", []).append(number)
+        row["name"] = version.tags.get("name", "")
+        row["folder"] = version.tags.get("folder", "")
+    for fingerprint, row in found.items():
+        row["use"] = uses.get(fingerprint, [])
+        row["name"] = row.get("name") or _name_of(context, fingerprint)
+    return sorted(found.values(), key=lambda row: (not row["use"], row["name"]))
+
+
+def drop_vectors(
+    fingerprint: str, *, settings: Settings | None = None, params: Params | None = None
+) -> dict[str, Any]:
+    """Remove the vectors of an encoder from the workspace; its weights and releases stay.
+
+    Args:
+        fingerprint: Of the encoder, or its first letters, at least six.
+        settings: Where to run; the environment by default.
+        params: params.yaml by default.
+
+    Returns:
+        ``fingerprint`` and ``bytes``, which were freed.
+
+    Raises:
+        ParamsError: No encoder, or more than one, begins like this.
+        GateError: The vectors are needed: by what is live, by what a rollback brings back, by the
+            champion or challenger, or by the chain.
+    """
+    context = open_context(settings, params)
+    here = [
+        name
+        for name in context.workspace.list("embeddings")
+        if context.workspace.exists("embeddings", name, "items")
+    ]
+    meant = [name for name in here if name.startswith(fingerprint)]
+    if len(meant) != 1 or len(fingerprint) < _SHORTEST_PREFIX:
+        raise ParamsError(
+            f"encoder drop: expected the fingerprint of one encoder with vectors here, or its "
+            f"first {_SHORTEST_PREFIX} letters, got {fingerprint!r}",
+            hint="See `plmrec encoder list`",
+        )
+    if use := _uses(context).get(meant[0]):
+        raise GateError(
+            f"encoder drop: expected an encoder that nothing needs, got {meant[0]}, which is "
+            f"{', '.join(use)}",
+            hint="Upgrade to another encoder first; what a rollback needs goes with the next "
+            "refresh",
+        )
+    n_bytes, _ = context.workspace.usage("embeddings", meant[0])
+    context.workspace.remove("embeddings", meant[0])
+    return {"fingerprint": meant[0], "bytes": n_bytes}
+
+
+def _challenge(new: Context, on_stage: OnStage, champion: int | None) -> dict[str, Any]:
+    """Train, judge, build and switch with the new encoder, whose vectors are there."""
+    where: dict[str, Any] = {"settings": new.settings, "params": new.params}
+    embed(progress=on_stage("embed"), **where)
+    trained = train(progress=on_stage("train"), **where)
+    on_stage("evaluate")
+    verdict = evaluate(trained["release"], **where)
+    if _champion(new) != trained["release"]:
+        waits = verdict["decision"] == "promote"
+        raise GateError(
+            f"encoder upgrade: expected release {trained['release']} to become champion, "
+            + ("it waits for a person" if waits else f"it is not: {'; '.join(verdict['reasons'])}"),
+            hint=f"Run `plmrec promote {trained['release']}`, then the upgrade again"
+            if waits
+            else "The old encoder answers on; its vectors and the new ones are kept",
+        )
+    try:
+        built = refresh(progress=on_stage("refresh"), **where)
+    except GateError:
+        if champion is not None:  # what answers and what is champion go together
+            crown(champion, **where)
+        raise
+    return {
+        "release": trained["release"],
+        "decision": verdict["decision"],
+        "reasons": verdict["reasons"],
+        "generation": built["generation"],
+        "recall_at_10": built["recall_at_10"],
+        "previous": built["previous"],
+    }
+
+
+def _note_current(context: Context) -> dict[str, Any] | None:
+    """The encoder the chain goes on with; before an upgrade that was killed, when there was one."""
+    for place in (_NOTE, CURRENT):
+        if context.workspace.exists(*place):
+            current: dict[str, Any] = context.workspace.read_json(*place)
+            context.workspace.write_json(current, *_NOTE)
+            return current
+    return None
+
+
+def _registered(context: Context, number: int) -> EncoderParams:
+    try:
+        tags = open_registry(context, ENCODER_MODEL).version(number).tags
+    except DataContractError as err:
+        raise ParamsError(
+            f"encoder: expected a version of {ENCODER_MODEL}, got {number}",
+            hint="See `plmrec encoder list`",
+        ) from err
+    if "settings" not in tags:
+        raise ParamsError(
+            f"encoder: version {number} of {ENCODER_MODEL} does not say how it is built",
+            hint="Name its model instead",
+        )
+    return EncoderParams.model_validate(json.loads(tags["settings"]))
+
+
+def _transformer(context: Context, model: str) -> EncoderParams:
+    """Options of the model are its own; those of the machine stay as they are."""
+    now = context.params.encoder
+    names = _KEPT_OPTIONS if now.backend == "transformer" else ()
+    kept = {name: now.options[name] for name in names if name in now.options}
+    return EncoderParams(backend="transformer", options={"model": model, **kept})
+
+
+def _stale(new: Context, fingerprint: str) -> set[str]:
+    """Items without vectors of an encoder, or with old ones."""
+    opened = open_tables(new.workspace, n_shards=new.params.shards, fingerprint=fingerprint)
+    found: set[str] = set()
+    for shard in opened.item_vectors.shards:
+        inputs = read_inputs(opened, shard, new.params.documents)
+        found.update(stale_items(opened, shard, inputs))
+    return found
+
+
+def _passages_of(context: Context, fingerprint: str, item_ids: set[str]) -> list[str]:
+    table = passages_table(context.workspace, context.params.shards, fingerprint)
+    if not table.is_complete:
+        raise MissingStageError(
+            f"encoder upgrade: expected passages of the encoder of params.yaml in "
+            f"{context.workspace.root}, found none or only some",
+            hint="Run `plmrec embed` first",
+        )
+    return [row["text"] for row in table.rows(["item_id", "text"]) if row["item_id"] in item_ids]
+
+
+def _champion(context: Context) -> int | None:
+    with open_database(database_url(context)) as pool:
+        found = ReleaseStore(pool).in_state("champion")
+    return None if found is None else found.version
+
+
+def _uses(context: Context) -> dict[str, list[str]]:
+    """What each fingerprint is needed for."""
+    needed: list[tuple[str, str]] = []
+    if context.workspace.exists(*CURRENT):
+        needed.append((str(context.workspace.read_json(*CURRENT)["fingerprint"]), "current"))
+    with open_database(database_url(context)) as pool:
+        live = _live(pool)
+        if live is not None:
+            needed.append((live.generation.encoder_fingerprint, "live"))
+            if live.previous is not None:
+                needed.append((live.previous.encoder_fingerprint, "previous"))
+        needed += [
+            (release.encoder_fingerprint, release.state)
+            for release in ReleaseStore(pool).all()
+            if release.state in {"champion", "challenger"}
+        ]
+    uses: dict[str, list[str]] = {}
+    for fingerprint, use in needed:
+        uses.setdefault(fingerprint, []).append(use)
+    return uses
+
+
+def _live(pool: Any) -> Live | None:
+    try:
+        return live_pointer(pool)
+    except MissingStageError:
+        return None
+
+
+def _described(context: Context, fingerprint: str) -> dict[str, Any]:
+    folder = ("embeddings", fingerprint)
+    n_bytes, newest = context.workspace.usage(*folder)
+    table = passages_table(context.workspace, context.params.shards, fingerprint)
+    n_passages, items = 0, set[str]()
+    for shard in table.shards:
+        ids = table.read(shard, ["item_id"]).column("item_id").to_pylist()
+        n_passages += len(ids)
+        items.update(ids)
+    return {
+        "fingerprint": fingerprint,
+        "items": len(items),
+        "passages": n_passages,
+        "bytes": n_bytes,
+        "written": newest.isoformat(timespec="seconds") if newest else None,
+    }
+
+
+def _name_of(context: Context, fingerprint: str) -> str:
+    """Name of an encoder that is not registered: of the current one, else nothing."""
+    if context.workspace.exists(*CURRENT):
+        current = context.workspace.read_json(*CURRENT)
+        if current["fingerprint"] == fingerprint:
+            return str(current["name"])
+    return ""
