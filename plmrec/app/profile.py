@@ -24,6 +24,7 @@ from plmrec.params import Params
 from plmrec.recommenders.interest_profile import InterestProfile
 from plmrec.settings import Settings
 from plmrec.stages.training_data import comment_sentiments
+from plmrec.text.privacy import mask_text
 from plmrec.types import Event
 
 _BACKEND = "interest_profile"
@@ -134,7 +135,10 @@ def _tags(
 
 
 def _events(context: Context, rows: pa.Table) -> dict[str, list[dict[str, Any]]]:
-    """What the user did with each item, in order of time; impressions are left out."""
+    """What the user did with each item, in order of time; impressions are left out.
+
+    Words of comments are without personal data.
+    """
     feel = comment_judge(context)
     felt = None if feel is None else comment_sentiments(rows, feel)
     found: dict[str, list[dict[str, Any]]] = {}
@@ -147,7 +151,7 @@ def _events(context: Context, rows: pa.Table) -> dict[str, list[dict[str, Any]]]
             {
                 "event": row["event"],
                 "value": row["value"],
-                "text": row["text"],
+                "text": None if row["text"] is None else mask_text(row["text"]).text,
                 "sentiment": sentiment,
                 "timestamp": None if time is None else time.isoformat(),
             }

@@ -40,7 +40,7 @@ _EVENTS: list[tuple[str, str, str, float | None, str | None, int]] = [
     ("ann", "rook", "impression", None, None, 5),
     ("bob", "pawn", "comment", None, "I love this, wonderful and brilliant!", 1),
     ("bob", "sea", "comment", None, "Horrible, boring, the worst waste of time", 2),
-    ("bob", "loaf", "comment", None, "Part two", 3),
+    ("bob", "loaf", "comment", None, "Part two, ann@example.org", 3),
     ("eve", "sea", "impression", None, None, 1),
     ("joe", "sea", "like", None, None, 1),
     ("joe", "song", "like", None, None, 2),

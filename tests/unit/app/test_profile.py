@@ -79,6 +79,14 @@ def test_praise_counts_for_an_item_and_blame_against_it(settings):
     assert weights["genre:whales"] < 0
 
 
+def test_comments_are_shown_with_their_sentiment_and_without_personal_data(settings):
+    tags = profile("bob", settings=settings)["tags"]
+    events = {each["item_id"]: each["events"][0] for tag in tags for each in tag["because"]}
+    assert events["pawn"]["sentiment"] > 0.5
+    assert events["sea"]["sentiment"] < -0.3
+    assert (events["loaf"]["sentiment"], events["loaf"]["text"]) == (None, "Part two, [email]")
+
+
 def test_a_user_who_was_only_shown_items_has_no_interests_yet(settings):
     found = profile("eve", settings=settings)
     assert (found["tags"], found["n_matching"]) == ([], 0)
