@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import html
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,8 @@ _TAG: Final = re.compile(
 _BREAK: Final = re.compile(r"<br\s*/?>|\\[Nn]", re.IGNORECASE)
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -61,8 +64,8 @@ class Subtitles:
 def parse_subtitles(data: bytes) -> Subtitles:
     """Read SRT or WebVTT; what can be repaired is, what cannot is dropped and counted.
 
-    Byte order marks, any line ends, Latin-1, missing blank lines and numbers, styles, tags,
-    entities, settings, notes, and time stamps with commas, colons or missing parts are taken.
+    Byte order marks, UTF-16 with or without one, any line ends, Latin-1, missing blank lines and
+    numbers, styles, tags, entities, settings, notes, and time stamps with commas, colons or missing parts are taken.
     Cues are sorted; one that ends before it starts gets the time it takes to read it; one that
     runs into the next ends there; cues with the same start become one; lines that roll on from
     cue to cue, as automatic captions have them, count once.
@@ -119,7 +122,7 @@ def write_srt(segments: Iterable[Segment], *, width: int = 42, max_lines: int = 
 
 
 def _decode(data: bytes) -> str:
-    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
+    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), _guess(data))
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
@@ -127,6 +130,14 @@ def _decode(data: bytes) -> str:
         if encoding == "utf-8":
             text = data.decode("cp1252", "replace")
     return unicodedata.normalize("NFC", text.replace("\0", ""))
+
+
+def _guess(data: bytes) -> str:
+    """Tell UTF-16 without a mark: times and tags alone make every second byte often zero."""
+    low, high = (data[first:4096:2].count(0) for first in (0, 1))
+    if max(low, high) < len(data[:4096]) // 8:
+        return "utf-8"
+    return "utf-16-le" if high > low else "utf-16-be"
 
 
 def _read_cues(text: str) -> Iterator[Cue | None]:
@@ -143,6 +154,9 @@ def _read_cues(text: str) -> Iterator[Cue | None]:
             yield None
             continue
         words = match.groups()
+        if not (_is_time(words[:5]) and _is_time(words[5:])):
+            yield None
+            continue
         yield Cue(_seconds(words[:5]), _seconds(words[5:]), tuple(_clean(body)))
 
 
@@ -169,6 +183,12 @@ def _clean(lines: Iterable[str]) -> Iterator[str]:
     for line in text.split("\n"):
         if words := " ".join(line.split()):
             yield words
+
+
+def _is_time(parts: Sequence[str | None]) -> bool:
+    """Tell whether minutes and seconds are below 60; without hours, minutes may count on."""
+    _, hours, minutes, seconds, _ = parts
+    return int(seconds or 0) < 60 and (hours is None or int(minutes or 0) < 60)
 
 
 def _seconds(parts: Sequence[str | None]) -> float:
@@ -239,7 +259,8 @@ def _timed(segments: Iterable[Segment], width: int, max_lines: int) -> Iterator[
     """Cues with times in which they can be read."""
     cues = [cue for each in segments for cue in _cut_into_cues(each, width, max_lines)]
     for cue, following in zip_longest(cues, cues[1:]):
-        latest = cue.start_s + _MAX_CUE_S if following is None else following.start_s
+        # Cues that touch look like one that rolls on, so one that is prolonged leaves a gap.
+        latest = math.inf if following is None else following.start_s - 2 * _JOIN_S
         shortest = min(cue.start_s + _MIN_CUE_S, latest)
         end_s = max(min(cue.end_s, cue.start_s + _MAX_CUE_S), shortest)
         yield cue._replace(end_s=max(end_s, cue.start_s))

@@ -93,6 +93,25 @@ def test_lines_of_automatic_captions_that_roll_on_count_once():
     ) == ["so today", "we bake bread", "with rye"]
 
 
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"]
+)
+def test_any_unicode_encoding_is_read_with_or_without_a_mark(encoding):
+    found = parse_subtitles(SRT.replace("you", "\u0442\u044b").encode(encoding)).segments
+    assert found[-1].text == "How are \u0442\u044b?"
+
+
+def test_times_that_no_clock_shows_drop_that_cue_alone():
+    bad = "1\n00:99:10,000 --> 00:00:02,000\nBad.\n\n2\n00:00:75,000 --> 00:01:20,000\nBad.\n\n"
+    found = parse_subtitles((bad + "3\n75:30.000 --> 75:31.000\nGood.\n").encode())
+    assert [(s.start_s, s.text) for s in found.segments] == [(4530.0, "Good.")]
+    assert (found.n_cues, found.n_dropped) == (3, 2)
+
+
+def test_negative_times_are_the_start():
+    assert times("-00:00:05,000 --> 00:00:02,000\nEarly.\n") == [(0.0, 2.0)]
+
+
 def test_a_line_said_again_later_stays():
     assert texts("00:01.000 --> 00:02.000\nNo.\n\n00:04.000 --> 00:05.000\nNo.\n") == ["No.", "No."]
 
@@ -140,7 +159,7 @@ def test_cues_can_be_read_in_their_time_and_do_not_overlap():
         Segment(start_s=5.0, end_s=65.0, text="A note held for a minute."),
     ]
     found = times(write_webvtt(segments))
-    assert found == [(1.0, 1.3), (1.3, 2.0), (5.0, 12.0)]
+    assert found == [(1.0, 1.1), (1.3, 2.0), (5.0, 12.0)]
 
 
 def test_a_word_longer_than_a_line_is_parted():
