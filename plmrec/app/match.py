@@ -19,12 +19,13 @@ from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stores.tables import passages_table
 from plmrec.stores.workspace import ShardedTable
-from plmrec.tags import Tag, Taxonomy
+from plmrec.tags import Origin, Tag, Taxonomy
 from plmrec.types import FloatMatrix
 
 _NEAR: Final = 5  # names that an unknown tag is told
 _ALIKE: Final = 0.5  # of difflib's ratio, from which a name counts as near
 _SMALL: Final = 1e-6
+_FIRST: Final[tuple[Origin, ...]] = ("genre", "curated", "creator", "mined")  # of one name
 
 
 def match(
@@ -39,13 +40,13 @@ def match(
         params: ``shards`` is used.
 
     Returns:
-        ``tag_id name origin taxonomy encoder n_items items``; ``n_items`` carry the tag. Each of
-        ``items``, the strongest first, has ``rank item_id title strength similarity is_label
+        ``tag_id name origin also taxonomy encoder n_items items``; ``also`` are the ids of other
+        tags of that name, and ``n_items`` items carry the tag. Each of ``items``, the strongest first, has ``rank item_id title strength similarity is_label
         passage start_s end_s``: of its passages the one nearest to the tag, and the seconds at
         which it is spoken, None where it is not.
 
     Raises:
-        ParamsError: The taxonomy has no such tag, or two of this name.
+        ParamsError: The taxonomy has no such tag.
         MissingStageError: The items have no tags yet.
     """
     context = open_context(settings, params)
@@ -57,7 +58,7 @@ def match(
             hint="Run plmrec embed first",
         )
     taxonomy, meanings = opened
-    place = find_tag(taxonomy, tag)
+    place, *others = find_tags(taxonomy, tag)
     chosen = taxonomy.tags[place]
     carrying = _carrying(meanings, chosen)
     best = sorted(carrying, key=lambda row: (-row["strength"], -row["similarity"], row["item_id"]))
@@ -72,6 +73,7 @@ def match(
         "tag_id": chosen.tag_id,
         "name": chosen.name,
         "origin": chosen.origin,
+        "also": [taxonomy.tags[other].tag_id for other in others],
         "taxonomy": {"version": taxonomy.version, "digest": taxonomy.digest},
         "encoder": {key: inputs.encoder.get(key) for key in ("name", "fingerprint")},
         "n_items": len(carrying),
@@ -90,32 +92,29 @@ def match(
     }
 
 
-def find_tag(taxonomy: Taxonomy, words: str) -> int:
-    """Place of the tag with an id or a name, in capitals or not; an id goes before a name.
+def find_tags(taxonomy: Taxonomy, words: str) -> list[int]:
+    """Places of the tag with an id, or of those with a name, in capitals or not.
+
+    An id goes before a name. Of several tags of one name, what the dataset itself says comes first.
 
     Raises:
-        ParamsError: There is none, with the names nearest to it; or there are several.
+        ParamsError: There is none; the names nearest to it are told.
     """
     wanted = " ".join(words.split()).casefold()
     ids = [tag.tag_id.casefold() for tag in taxonomy.tags]
     if wanted in ids:
-        return ids.index(wanted)
+        return [ids.index(wanted)]
     names = [tag.name.casefold() for tag in taxonomy.tags]
     found = [place for place, name in enumerate(names) if name == wanted]
-    if len(found) == 1:
-        return found[0]
     if found:
-        alike = ", ".join(taxonomy.tags[place].tag_id for place in found)
-        raise ParamsError(
-            f"match: expected one tag, {words!r} is the name of {alike}", hint="Give its id"
-        )
+        return sorted(found, key=lambda place: _FIRST.index(taxonomy.tags[place].origin))
     near = difflib.get_close_matches(wanted, names + ids, n=_NEAR, cutoff=_ALIKE)
     places = dict.fromkeys((names + ids).index(each) % len(names) for each in near)
     hint = ", ".join(f"{taxonomy.tags[p].name} ({taxonomy.tags[p].tag_id})" for p in places)
     raise ParamsError(
         f"match: expected a tag of taxonomy version {taxonomy.version}, "
         f"got {words.encode('utf-8', 'replace').decode()!r}",
-        hint=f"Near it: {hint}" if hint else "See its tags with `plmrec taxonomy`",
+        hint=f"Near it: {hint}" if hint else "Its tags are in taxonomy/ in the workspace",
     )
 
 

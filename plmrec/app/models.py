@@ -80,6 +80,8 @@ def ask(
 def interests(model: Recommender, data: TrainingData, user: str) -> dict[str, float]:
     """A user's interests: weight of each tag, the strongest first; below 0 against it.
 
+    Tags of the same name are added up; ``plmrec.app.profile`` tells them apart.
+
     Args:
         model: An interest profile fitted on ``data``.
         data: Holds the user's history.
@@ -93,8 +95,11 @@ def interests(model: Recommender, data: TrainingData, user: str) -> dict[str, fl
     if not isinstance(model, InterestProfile) or model.tags is None:
         raise ParamsError("interests: expected a fitted interest_profile, got another recommender")
     weights = model.profile(_told(data, [user], "interests"))[0]
-    order = sorted(np.flatnonzero(weights).tolist(), key=lambda place: -weights[place])
-    return {model.tags.names[place]: float(weights[place]) for place in order}
+    found: dict[str, float] = {}
+    for place in np.flatnonzero(weights):
+        name = model.tags.names[place]
+        found[name] = found.get(name, 0.0) + float(weights[place])
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 def _told(data: TrainingData, users: Sequence[str], caller: str) -> Histories:

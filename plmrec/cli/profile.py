@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
@@ -30,9 +31,10 @@ def profile(
         output.print_json(found)
         return
     shown = sorted(found["tags"], key=lambda tag: -abs(tag["weight"]))[:n_tags]
+    names = Counter(tag["name"] for tag in found["tags"])
     rows = [
         {
-            "tag": tag["name"],
+            "tag": tag["name"] if names[tag["name"]] == 1 else tag["tag_id"],
             "weight": f"{tag['weight']:+.3f}",
             "because of": _behind(tag["because"]),
         }
@@ -75,6 +77,8 @@ def match(
     columns = ["rank", "item_id", "title", "strength", "similarity", "label", "passage"]
     output.print_table(rows, columns, title=title)
     _say(f"{len(rows)} of {found['n_items']:,} items with this tag")
+    if found["also"]:
+        _say(f"Other tags of this name: {', '.join(found['also'])}")
 
 
 def _made_by(found: Mapping[str, Any]) -> str:

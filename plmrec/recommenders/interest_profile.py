@@ -178,7 +178,7 @@ class InterestProfile:
         items = strongest(history.items, by_item, history)
         shared = tags.shared(item, np.maximum(added, 0.0) * (interests > 0))[:_TOP_TAGS]
         named = shared if tags.kind != "clusters" else []  # whose names say nothing
-        names = tuple(tags.names[place] for place in named)
+        names = tuple(dict.fromkeys(tags.names[place] for place in named))
         return (Contribution(part="interest_profile", value=value, items=items, tags=names),)
 
     def with_catalogue(self, old: Catalogue, new: Catalogue) -> Recommender:

@@ -41,10 +41,10 @@ def test_an_unknown_tag_is_told_the_names_near_it(settings):
         match("zzzzzz", settings=settings)
 
 
-def test_a_name_of_two_tags_asks_for_an_id(settings):
-    with pytest.raises(ParamsError, match="curated:baking, creator:chess"):
-        match("baking", settings=settings)
-    assert match("curated:baking", settings=settings)["n_items"] == 2
+def test_of_two_tags_of_a_name_one_is_listed_and_the_other_is_told(settings):
+    found = match("baking", settings=settings)
+    assert (found["tag_id"], found["also"]) == ("curated:baking", ["creator:chess"])
+    assert (match("creator:chess", settings=settings)["n_items"], found["n_items"]) == (0, 2)
 
 
 def test_without_tags_it_says_what_to_run(tmp_settings):
