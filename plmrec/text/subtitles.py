@@ -65,10 +65,11 @@ def parse_subtitles(data: bytes) -> Subtitles:
     """Read SRT or WebVTT; what can be repaired is, what cannot is dropped and counted.
 
     Byte order marks, UTF-16 with or without one, any line ends, Latin-1, missing blank lines and
-    numbers, styles, tags, entities, settings, notes, and time stamps with commas, colons or missing parts are taken.
-    Cues are sorted; one that ends before it starts gets the time it takes to read it; one that
-    runs into the next ends there; cues with the same start become one; lines that roll on from
-    cue to cue, as automatic captions have them, count once.
+    numbers, styles, tags, entities, settings, notes, and time stamps with commas, colons or
+    missing parts are taken. Cues are sorted; a time before the start is the start; a cue that
+    ends before it starts gets the time it takes to read it; one that runs into the next ends
+    there; cues with the same start become one; lines that roll on from cue to cue, as automatic
+    captions have them, count once.
 
     Args:
         data: The file's bytes.
