@@ -41,9 +41,10 @@ def match(
 
     Returns:
         ``tag_id name origin also taxonomy encoder n_items items``; ``also`` are the ids of other
-        tags of that name, and ``n_items`` items carry the tag. Each of ``items``, the strongest first, has ``rank item_id title strength similarity is_label
-        passage start_s end_s``: of its passages the one nearest to the tag, and the seconds at
-        which it is spoken, None where it is not.
+        tags of that name, and ``n_items`` items carry the tag. Each of ``items``, the strongest
+        first, has ``rank item_id title strength similarity is_label passage start_s end_s``: of its
+        passages the one nearest to the tag, and the seconds at which it is spoken, None where it
+        is not.
 
     Raises:
         ParamsError: The taxonomy has no such tag.
