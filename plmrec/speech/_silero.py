@@ -16,6 +16,7 @@ from plmrec.speech.base import SAMPLE_RATE_HZ, Samples
 _CONTEXT: Final = 64  # samples of the frame before that the network sees again
 _STATE: Final = (2, 1, 128)
 _SURE: Final = 0.95  # speech has mostly more than 0.99, music and animals hardly ever
+_INAUDIBLE_DB: Final = -80.0  # less than the last two bits: the network need not be asked
 _HYSTERESIS: Final = 0.15  # once there is speech, a little less is still speech
 
 
@@ -49,9 +50,10 @@ class Silero:
 
     def rate(self, frame: Samples, level: float) -> int:
         """See Detector.rate."""
-        del level
         self._input[0, :_CONTEXT] = self._input[0, -_CONTEXT:]
         self._input[0, _CONTEXT:] = frame
+        if level < _INAUDIBLE_DB and not self._was_speech:
+            return 0
         probability, self._memory = _session().run(
             None, {"input": self._input, "state": self._memory, "sr": self._rate}
         )
