@@ -144,10 +144,13 @@ def nearest_passages(
 def _carrying(meanings: ShardedTable, tag: Tag) -> list[dict[str, Any]]:
     """``item_id strength similarity is_label`` of the items that carry a tag."""
     found = []
-    for row in meanings.rows(["item_id", "tags"]):
-        for each in row["tags"] or ():
-            if each["tag_id"] == tag.tag_id:
-                found.append({"item_id": row["item_id"], **each})
+    for shard in meanings.shards:
+        rows = meanings.read(shard, ["item_id", "tags"]).combine_chunks()
+        owners = rows.column("item_id").take(pc.list_parent_indices(rows.column("tags")))
+        tags = pc.list_flatten(rows.column("tags")).combine_chunks()
+        chosen = pc.equal(pc.struct_field(tags, "tag_id"), tag.tag_id)
+        pairs = zip(owners.filter(chosen).to_pylist(), tags.filter(chosen), strict=True)
+        found += [{"item_id": item_id, **carried.as_py()} for item_id, carried in pairs]
     return found
 
 
