@@ -14,12 +14,18 @@ import yaml
 from plmrec.app.answers import recommend, recommend_all
 from plmrec.app.context import open_context
 from plmrec.app.evaluate import evaluate, promote
+from plmrec.app.inputs import read_inputs
 from plmrec.app.releases import list_releases, release_folder
 from plmrec.app.train import should_train, train
+from plmrec.app.training_data import load_catalogue
 from plmrec.errors import DataContractError, MissingStageError, ParamsError
 from plmrec.params import Params
 from plmrec.stores.database import open_database
 from plmrec.stores.releases import ReleaseStore
+from plmrec.stores.tables import meanings_table
+from plmrec.stores.taxonomies import save_taxonomy
+from plmrec.tags import Tag, Taxonomy
+from tests.support.tagged import fill
 from tests.support.tiny import WEIGHTLESS_PARAMS, write_tiny_dataset
 
 pytestmark = pytest.mark.integration
@@ -332,3 +338,75 @@ def seen_by(user, where):
     catalogue = load_catalogue(context, context.workspace.list("embeddings")[0])
     history = load_history(context, catalogue, user)
     return {catalogue.item_ids[place] for place in history.items}
+
+
+class TestTaxonomy:
+    """A workspace whose items carry tags, and a recommender that weighs interests in them."""
+
+    @pytest.fixture
+    def tagged(self, where):
+        parts = {"taste": {"backend": "interest_profile"}, "popularity": {"backend": "popularity"}}
+        training = {"tune": False, "options": {"parts": parts}}
+        params = Params.model_validate(where["params"].model_dump() | {"training": training})
+        write_tags(where, version=1)
+        return where | {"params": params}
+
+    def test_is_recorded_in_the_release_and_in_mlflow(self, tagged):
+        version = train(**tagged)["release"]
+        (release,) = list_releases(**tagged)
+        assert (release["taxonomy_version"], release["taxonomy_digest"]) == (1, "digest 1")
+        assert registry_of(tagged).versions()[version].tags["taxonomy_digest"] == "digest 1"
+
+    def test_another_one_is_another_release(self, tagged):
+        first = train(**tagged)
+        assert train(**tagged)["reused"] == 1
+        write_tags(tagged, version=2)
+        assert train(**tagged)["computed"] == 1
+        assert [each["taxonomy_version"] for each in list_releases(**tagged)] == [2, 1]
+        assert first["release"] == 1
+
+    def test_gives_reasons_that_name_tags_which_both_items_carry(self, tagged):
+        from plmrec.app.refresh import refresh
+
+        train(**tagged)
+        evaluate(**tagged)
+        refresh(**tagged)
+        found = recommend("u0", 10, **tagged)  # likes whales
+        reasons = [each["reason"] for each in found if each["reason"]["tags"]]
+        assert reasons
+        for reason in reasons:
+            assert reason["kind"] == "tags"
+            assert reason["text"].startswith("Matches your interest in ")
+        assert {name for reason in reasons for name in reason["tags"]} == {"On whales"}
+
+
+def write_tags(where, *, version: int) -> None:
+    """Give every item the tag of its genre, in a taxonomy of one tag a genre."""
+    context = open_context(**where)
+    fingerprint = read_inputs(context).fingerprint
+    catalogue = load_catalogue(context, fingerprint)
+    topics = sorted({name for names in catalogue.genres for name in names})
+    vectors = np.eye(len(topics), catalogue.vectors.shape[1], dtype=np.float32)
+    save_taxonomy(
+        context.workspace,
+        Taxonomy(
+            version=version,
+            digest=f"digest {version}",
+            fingerprint=fingerprint,
+            tags=tuple(Tag(tag_id=t, name=f"On {t}", origin="curated") for t in topics),
+            vectors=vectors,
+            mean=np.zeros(vectors.shape[1], dtype=np.float32),
+            offsets=np.full(len(topics), 0.5, dtype=np.float32),
+            scales=np.full(len(topics), 0.1, dtype=np.float32),
+        ),
+    )
+    carried = {"strength": 0.9, "similarity": 0.5, "is_label": False}
+    rows = [
+        {
+            "item_id": item_id,
+            "tags": [{"tag_id": name} | carried for name in names],
+            "taxonomy_version": version,
+        }
+        for item_id, names in zip(catalogue.item_ids, catalogue.genres, strict=True)
+    ]
+    fill(meanings_table(context.workspace, context.params.shards, fingerprint), rows)
