@@ -73,7 +73,7 @@ class Options(Section):
         default=None, description="put before passages; unset: as the model's files say"
     )
     batch_tokens: int = Field(
-        default=4096, ge=1, description="tokens per forward pass; changes speed and memory only"
+        default=2048, ge=1, description="tokens per forward pass; changes speed and memory only"
     )
     batch_size: int | None = Field(
         default=None, ge=1, description="passages per forward pass at most; unset: any number"

@@ -80,6 +80,11 @@ def test_a_gpt_takes_its_last_token_whatever_the_padding(gpt: Path) -> None:
     np.testing.assert_allclose(build(gpt).encode(TEXTS), expected, atol=1e-5)
 
 
+def test_a_gpt_has_a_vector_for_no_tokens_at_all(gpt: Path) -> None:
+    vectors = build(gpt).encode(["", "bread"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
 def test_the_option_wins_over_the_files(bert: Path) -> None:
     expected = [unit(states(bert, text)[-1]) for text in TEXTS]
     np.testing.assert_allclose(build(bert, pooling="last").encode(TEXTS), expected, atol=1e-5)
