@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from plmrec.errors import ShapeError
-from plmrec.histories import Catalogue, Histories, TrainingData
+from plmrec.histories import Catalogue, Histories, ItemTags, TrainingData
 from tests.support.tastes import make_data, make_histories
 
 ROWS = [[(2, 1.0, 30.0), (0, -1.0, 10.0)], [], [(1, 0.3, 5.0)]]
@@ -57,6 +58,26 @@ def test_refuses_histories_over_another_number_of_items():
 def test_refuses_a_column_that_is_too_short():
     with pytest.raises(ShapeError, match="catalogue"):
         Catalogue(item_ids=("a", "b"), published_at=np.zeros(1))
+
+
+def tags_of(n_items: int, n_names: int = 1) -> ItemTags:
+    return ItemTags(
+        version=1,
+        digest="d",
+        tag_ids=("t",),
+        names=("T",) * n_names,
+        vectors=np.eye(1, dtype=np.float32),
+        mean=np.zeros(1, dtype=np.float32),
+        strengths=sp.csr_matrix((n_items, 1), dtype=np.float32),
+    )
+
+
+def test_refuses_tags_of_other_items_and_tags_without_a_name():
+    assert Catalogue(item_ids=("a", "b"), tags=tags_of(2)).n_items == 2
+    with pytest.raises(ShapeError, match="expected tags of 2 items, got 3"):
+        Catalogue(item_ids=("a", "b"), tags=tags_of(3))
+    with pytest.raises(ShapeError, match="expected 1 tags, got 0"):
+        tags_of(2, n_names=0)
 
 
 def test_watch_shares_follow_their_entries():
