@@ -553,6 +553,13 @@ class AdaptationParams(Section):
         default=20, ge=1, description="most pairs of one item, so that popular ones do not rule"
     )
     max_pairs: int = Field(default=20_000, ge=2, description="most pairs in all, the surest first")
+    text_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="pairs of two texts of the same item, for each pair of items: they keep what "
+        "the encoder knows of texts; 0: none",
+    )
     epochs: float = Field(default=1.0, gt=0, le=1000, description="times every pair is seen")
     max_steps: int | None = Field(
         default=None, ge=1, description="most steps in all; null: no limit"

@@ -12,6 +12,7 @@ from plmrec.app.encoders import (
     finish_version,
     make_version,
     open_yardstick,
+    own_texts,
     read_texts,
     trainable,
     training_digest,
@@ -32,7 +33,8 @@ def adapt(
     """Train the encoder on pairs of items that people liked together, and measure what came of it.
 
     Pairs come from the likes before the moment that ``evaluation`` splits at, and from none of the
-    items it takes out, so that both measures ask for what was not learnt. The encoder of
+    items it takes out or whose texts it looks for, so that all measures ask for what was not
+    learnt. The encoder of
     params.yaml stays in use. The same encoder, documents, likes and parameters give the same new
     version, which is then not trained again.
 
@@ -44,7 +46,7 @@ def adapt(
         embedding: Told shards embedded with the new version and to embed.
 
     Returns:
-        See ``finish_version``; besides ``made_by pairs paired_items``.
+        See ``finish_version``; besides ``made_by pairs paired_items text_pairs``.
 
     Raises:
         MissingStageError: The dataset or its documents are not there.
@@ -65,14 +67,17 @@ def adapt(
     def train(folder: Path) -> None:
         from plmrec.encoders._training import open_source, save_encoder
         from plmrec.stages.adapt import adapt as stage
+        from plmrec.stages.adapt import mix_pairs
 
         known = dict(read_texts(context))
+        texts = [known.get(item_id, "") for item_id in yardstick.data.catalogue.item_ids]
+        own, seed = own_texts(context, yardstick), context.params.seed
+        mixed = mix_pairs(pairs, texts, own, context.params.adaptation, seed=seed)
         body = stage(
             options,
-            pairs,
-            [known.get(item_id, "") for item_id in yardstick.data.catalogue.item_ids],
+            mixed,
             context.params.adaptation,
-            seed=context.params.seed,
+            seed=seed,
             work=work,
             progress=progress,
         )
@@ -81,6 +86,7 @@ def adapt(
             "digest": digest,
             "pairs": len(pairs),
             "paired_items": len({*pairs.ravel().tolist()}),
+            "text_pairs": len(mixed) - len(pairs),
         }
         save_encoder(open_source(options), body, folder, about)
 

@@ -346,8 +346,36 @@ def _measure(context: Context, encoder: Encoder, yardstick: Yardstick) -> PerUse
     return found | ({RETRIEVAL: judge_retrieval(encoder, asked)} if len(asked) > 1 else {})
 
 
+def own_texts(context: Context, yardstick: Yardstick) -> list[tuple[str, str]]:
+    """Two texts each of items that may be learnt from: none that is taken out or asked for.
+
+    Returns:
+        Header and first other passage, of items that have both, sorted by id.
+    """
+    fingerprint = embed_beside(context).fingerprint
+    known = _two_texts(context, fingerprint)
+    left_out = set(_asked(context, sorted(known)))
+    for split in yardstick.splits.values():
+        if split.candidates is not None:
+            places = np.flatnonzero(split.candidates).tolist()
+            left_out.update(yardstick.data.catalogue.item_ids[place] for place in places)
+    return [known[item_id] for item_id in sorted(known) if item_id not in left_out]
+
+
 def _questions(context: Context, fingerprint: str) -> list[tuple[str, str]]:
-    """Header and first other passage of items that have one; the same items for all encoders."""
+    """Header and first other passage of some items that have one; the same for all encoders."""
+    known = _two_texts(context, fingerprint)
+    return [known[item_id] for item_id in _asked(context, sorted(known))]
+
+
+def _asked(context: Context, ids: Sequence[str]) -> list[str]:
+    drawn = np.random.default_rng(context.params.seed).permutation(len(ids))[:_MAX_QUERIES]
+    drawn = drawn[: max(len(ids) // 2, 1)]  # some are left to learn from
+    return [ids[place] for place in sorted(drawn.tolist())]
+
+
+def _two_texts(context: Context, fingerprint: str) -> dict[str, tuple[str, str]]:
+    """Header and first other passage of every item that has both, by item_id."""
     table = passages_table(context.workspace, context.params.shards, fingerprint)
     heads: dict[str, str] = {}
     found: dict[str, tuple[str, str]] = {}
@@ -357,9 +385,7 @@ def _questions(context: Context, fingerprint: str) -> list[tuple[str, str]]:
             heads.setdefault(item_id, row["text"])
         elif item_id in heads:
             found.setdefault(item_id, (heads[item_id], row["text"]))
-    ids = sorted(found)
-    drawn = np.random.default_rng(context.params.seed).permutation(len(ids))[:_MAX_QUERIES]
-    return [found[ids[place]] for place in sorted(drawn.tolist())]
+    return found
 
 
 def _say(change: Change) -> str:

@@ -33,16 +33,15 @@ def list_all(as_json: output.JsonOption = False) -> None:
             "fingerprint": each["fingerprint"][:12],
             "name": each["name"],
             "use": ", ".join(each["use"]),
-            "items": each.get("items", 0),
             "passages": each.get("passages", 0),
             "size": _size(each.get("bytes", 0)),
-            "written": (each.get("written") or "")[:16].replace("T", " "),
+            "written": (each.get("written") or "")[:10],
             "versions": ", ".join(map(str, each.get("versions", []))),
         }
         for each in found
     ]
     output.print_table(
-        rows, ["fingerprint", "name", "use", "items", "passages", "size", "written", "versions"]
+        rows, ["fingerprint", "name", "use", "passages", "size", "written", "versions"]
     )
 
 

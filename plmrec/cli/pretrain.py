@@ -68,7 +68,15 @@ def _print(result: dict[str, Any]) -> None:
         ["measure", "n", "before", "after", "difference", "interval", "p, Holm"],
         title=f"{result['encoder']}, version {number} of plmrec-encoder{again}",
     )
-    said = ("objective", "steps", "loss_before", "loss_after", "pairs", "paired_items")
+    said = (
+        "objective",
+        "steps",
+        "loss_before",
+        "loss_after",
+        "pairs",
+        "paired_items",
+        "text_pairs",
+    )
     output.out.print(
         "  ".join(f"{name}={_short(result[name])}" for name in said if name in result),
         highlight=False,

@@ -20,22 +20,21 @@ _SHRINKAGE: Final = 10.0  # users at which a pair's score is trusted by half
 _TRIED: Final = 20  # candidates looked at for each pair that may be kept
 
 
-def adapt(  # noqa: PLR0913
+def adapt(
     options: Options,
-    pairs: Ints,
-    texts: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
     params: AdaptationParams,
     *,
     seed: int,
     work: Path,
     progress: Progress,
 ) -> Any:
-    """Bring the texts of the items of each pair together, apart from those of other items.
+    """Bring the texts of each pair together, apart from those of other pairs.
 
     Args:
         options: Of the encoder to start from.
-        pairs: int64 (n, 2), places of items; see ``find_pairs``.
-        texts: Text of each item, in the order of the catalogue.
+        pairs: Texts that belong together: of two items, see ``find_pairs``, or of one, see
+            ``mix_pairs``.
         params: How.
         seed: Of every random choice.
         work: Folder for checkpoints; a run that was killed goes on from there.
@@ -49,7 +48,7 @@ def adapt(  # noqa: PLR0913
     """
     return train_pairs(
         open_source(options),
-        [(texts[first], texts[second]) for first, second in pairs.tolist()],
+        pairs,
         schedule=Schedule(
             epochs=params.epochs,
             max_steps=params.max_steps,
@@ -105,6 +104,37 @@ def find_pairs(histories: Histories, params: AdaptationParams, *, seed: int) -> 
     turned = np.random.default_rng(seed).random(len(found)) < 0.5
     found[turned] = found[turned, ::-1]
     return found
+
+
+def mix_pairs(
+    pairs: Ints,
+    texts: Sequence[str],
+    own: Sequence[tuple[str, str]],
+    params: AdaptationParams,
+    *,
+    seed: int,
+) -> list[tuple[str, str]]:
+    """Texts of pairs of items, and among them pairs of two texts of the same item.
+
+    Likes alone would teach an encoder to forget what texts say: items that the same people like
+    would come together whatever is written about them.
+
+    Args:
+        pairs: int64 (n, 2), places of items.
+        texts: Text of each item, by its place.
+        own: Two texts of the same item, any number of items.
+        params: ``text_share`` is used: so many of ``own`` for each of ``pairs``, if there are.
+        seed: Of which are drawn.
+
+    Returns:
+        The texts of all pairs of items, and of the items drawn.
+    """
+    n_own = min(round(len(pairs) * params.text_share), len(own))
+    drawn = np.random.default_rng(seed).permutation(len(own))[:n_own]
+    return [
+        *((texts[first], texts[second]) for first, second in pairs.tolist()),
+        *(own[place] for place in np.sort(drawn).tolist()),
+    ]
 
 
 def _meetings(liked: Histories, params: AdaptationParams) -> tuple[Ints, Any]:

@@ -148,7 +148,7 @@ class TestUpgrade:
         assert (again["release"], again["generation"]) == (first["release"], first["generation"])
         assert max(total for _, _, total in told) <= 1
 
-    @pytest.mark.parametrize("stage", ["embed beside the live vectors", "train", "refresh"])
+    @pytest.mark.parametrize("stage", ["embed beside the live vectors", "refresh"])
     def test_a_killed_upgrade_leaves_what_answers_and_is_finished_by_the_next(self, where, stage):
         def die(now: str):
             def progress(done: int, _total: int) -> None:

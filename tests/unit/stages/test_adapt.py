@@ -6,7 +6,7 @@ import pytest
 from plmrec.errors import DataContractError
 from plmrec.histories import Histories
 from plmrec.params import AdaptationParams
-from plmrec.stages.adapt import find_pairs
+from plmrec.stages.adapt import find_pairs, mix_pairs
 
 DAY = 86_400.0
 
@@ -73,3 +73,17 @@ def test_a_pair_needs_users_and_an_item_has_a_limit() -> None:
 def test_no_pairs_are_an_error_that_says_what_to_do() -> None:
     with pytest.raises(DataContractError, match=r"expected at least 2 pairs.*min_users"):
         pairs_of(histories(liked(0, 1), liked(2, 3)), min_users=2)
+
+
+def test_pairs_of_items_are_mixed_with_texts_of_single_items() -> None:
+    pairs = np.array([[0, 1], [2, 0], [1, 2], [0, 2]])
+    own = [(f"title {n}", f"text {n}") for n in range(9)]
+
+    def mixed(share: float) -> list[tuple[str, str]]:
+        params = AdaptationParams(text_share=share)
+        return mix_pairs(pairs, ["a", "b", "c"], own, params, seed=3)
+
+    assert mixed(0) == [("a", "b"), ("c", "a"), ("b", "c"), ("a", "c")]
+    assert mixed(0.5)[:4] == mixed(0)
+    assert len(set(mixed(0.5)[4:]) & set(own)) == 2
+    assert set(mixed(5)[4:]) == set(own)
