@@ -117,7 +117,7 @@ def _sentence_model(source: Source, max_tokens: int) -> SentenceTransformer:
     if model.tokenizer.pad_token is None:
         model.tokenizer.pad_token = load_tokenizer(source).pad_token
     model.max_seq_length = max_tokens
-    model.model_card_data.generate_widget_examples = False  # nobody reads them
+    model.model_card_data.widget = [{"text": ""}]  # else examples are sought, with a bar of theirs
     for step in list(model)[1:]:
         for parameter in step.parameters():
             parameter.requires_grad_(False)
