@@ -144,8 +144,8 @@ class SpeechParams(RecogniserParams):
     quality: SpeechQualityParams = SpeechQualityParams()
     golden: str | None = Field(
         default=None,
-        description="table of recordings and their words; a recogniser that does worse on it than "
-        "the last one accepted is refused",
+        description="table of recordings and their words, relative to params.yaml; a recogniser "
+        "that does worse on it than the last one accepted is refused",
     )
     max_wer_gain: Fraction = Field(
         default=0.02, description="by how much its word error rate may be higher, absolute"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from plmrec.app.context import Context, tracking_uri
@@ -99,7 +98,7 @@ def check_models(context: Context, recognisers: Recognisers) -> None:
     from plmrec.app.bench import bench_speech, refs_digest
     from plmrec.app.releases import open_registry
 
-    refs = Path(params.golden)
+    refs = context.settings.params.parent / params.golden  # an absolute path stays as it is
     digest, name = refs_digest(refs), model_name(recognisers)
     registry = open_registry(context, SPEECH_MODEL)
     mine = _find(registry, name, digest)

@@ -266,6 +266,25 @@ def test_items_kept_by_an_interrupted_run_are_heard_again_when_they_changed(work
     )
 
 
+def test_media_are_heard_longest_first(workspace):
+    items = [{"item_id": f"i{n}", "media": f"{n}.wav"} for n in range(1, 9)]
+    write_items(workspace, items, files={f"{n}.wav": wav(tone(n % 4 + 1)) for n in range(1, 9)})
+    opened = stage.open_tables(workspace, n_shards=N_SHARDS)
+    for shard in opened.transcripts.shards:
+        recogniser = Counting()
+        chosen = recognisers_of(recogniser)
+        stage.transcribe_shard(
+            opened,
+            shard,
+            recognisers=chosen,
+            hearer=LocalHearer(workspace, chosen),
+            judge=Judge(),
+        )
+        lengths = [end_s - start_s for start_s, end_s in recogniser.heard]
+        assert len(lengths) > 1
+        assert lengths == sorted(lengths, reverse=True)
+
+
 class TestLongMedia:
     WINDOW = Window(max_s=3.0, min_s=0.0, long_pause_s=1.2)
     PARAMS = SpeechParams(backend="scripted", vad="energy")
