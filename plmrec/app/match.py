@@ -109,14 +109,22 @@ def find_tags(taxonomy: Taxonomy, words: str) -> list[int]:
     found = [place for place, name in enumerate(names) if name == wanted]
     if found:
         return sorted(found, key=lambda place: _FIRST.index(taxonomy.tags[place].origin))
+    said = [place for place, tag in enumerate(taxonomy.tags) if wanted in _words(tag)]
     near = difflib.get_close_matches(wanted, names + ids, n=_NEAR, cutoff=_ALIKE)
-    places = dict.fromkeys((names + ids).index(each) % len(names) for each in near)
-    hint = ", ".join(f"{taxonomy.tags[p].name} ({taxonomy.tags[p].tag_id})" for p in places)
+    places = dict.fromkeys(said + [(names + ids).index(each) % len(names) for each in near])
+    hint = ", ".join(
+        f"{taxonomy.tags[p].name} ({taxonomy.tags[p].tag_id})" for p in list(places)[:_NEAR]
+    )
     raise ParamsError(
         f"match: expected a tag of taxonomy version {taxonomy.version}, "
         f"got {words.encode('utf-8', 'replace').decode()!r}",
         hint=f"Near it: {hint}" if hint else "Its tags are in taxonomy/ in the workspace",
     )
+
+
+def _words(tag: Tag) -> set[str]:
+    """The words that say what a tag means."""
+    return {word.casefold() for word in tag.words}
 
 
 def nearest_passages(

@@ -19,7 +19,7 @@ DAY = "2026-01-{:02d}T12:00:00+00:00"
 
 TAGS = (
     Tag(tag_id="genre:whales", name="Whales", origin="genre"),
-    Tag(tag_id="curated:baking", name="Baking", origin="curated"),
+    Tag(tag_id="curated:baking", name="Baking", origin="curated", words=("bread",)),
     Tag(tag_id="mined:chess", name="Chess openings", origin="mined"),
     Tag(tag_id="creator:chess", name="Baking", origin="creator"),
 )

@@ -37,6 +37,8 @@ def test_k_items_are_listed_and_all_are_counted(settings):
 def test_an_unknown_tag_is_told_the_names_near_it(settings):
     with pytest.raises(ParamsError, match=r"got 'wales'.*Near it: Whales \(genre:whales\)"):
         match("wales", settings=settings)
+    with pytest.raises(ParamsError, match=r"got 'bread'.*Near it: Baking \(curated:baking\)"):
+        match("bread", settings=settings)  # one of the words that say what it means
     with pytest.raises(ParamsError, match="expected a tag of taxonomy version 1, got 'zzzzzz'"):
         match("zzzzzz", settings=settings)
 
