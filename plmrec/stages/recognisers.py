@@ -43,7 +43,8 @@ class Choice:
 
     def _build(self, more: Mapping[str, Any]) -> SpeechRecogniser:
         options = {**self.params.options, **more}
-        return cast(SpeechRecogniser, build_backend("speech", self.params.backend, options))
+        name = self.params.backend.replace("-", "_")  # as the package faster-whisper is written
+        return cast(SpeechRecogniser, build_backend("speech", name, options))
 
 
 @dataclass(kw_only=True)
