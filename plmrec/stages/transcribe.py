@@ -79,10 +79,21 @@ def open_tables(workspace: Workspace, *, n_shards: int) -> TranscribeTables:
 def read_inputs(opened: TranscribeTables, shard: str, recognisers: Recognisers) -> dict[str, str]:
     """Digest what each row of a shard depends on, by item_id; loads no weights.
 
-    Recogniser, detector and rules of quality count for items with media alone, and files by
-    their digests, or by being missing: one that comes back is looked at again.
+    Recogniser, detector and rules of quality count for items whose media are heard, and files
+    count by their digests, or by being missing: one that comes back is looked at again. An item
+    with subtitles depends on the recogniser only if its row says that they were of no use.
     """
-    inputs = {}
+    read, heard = _digests(opened, shard, recognisers)
+    rows = opened.transcripts.read(shard, ["item_id", "status"]).to_pylist()
+    in_spite = {row["item_id"] for row in rows if row["status"] != "subtitles"}
+    return {key: heard[key] if key in in_spite else read[key] for key in read}
+
+
+def _digests(
+    opened: TranscribeTables, shard: str, recognisers: Recognisers
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Input digests of a shard's items: if their subtitles are read, and if media are heard."""
+    read, heard = {}, {}
     for item in opened.items.read(shard, _ITEM_COLUMNS).to_pylist():
         parts: dict[str, Any] = {"version": _VERSION, "language": item["language"]}
         for field in ("media", "subtitles"):
@@ -91,10 +102,10 @@ def read_inputs(opened: TranscribeTables, shard: str, recognisers: Recognisers) 
                 parts[field] = [name, item[f"{field}_digest"] if there else "missing"]
         if item["subtitles"]:
             parts["reader"] = SUBTITLES_VERSION
-        if item["media"]:
-            parts |= recognisers.inputs_of(item)
-        inputs[item["item_id"]] = digest_json(parts)
-    return inputs
+        more = recognisers.inputs_of(item) if item["media"] else {}
+        heard[item["item_id"]] = digest_json({**parts, **more})
+        read[item["item_id"]] = digest_json(parts if item["subtitles"] else {**parts, **more})
+    return read, heard
 
 
 def stale_items(opened: TranscribeTables, shard: str, inputs: Mapping[str, str]) -> list[str]:
@@ -143,11 +154,12 @@ def transcribe_shard(
     started = time.perf_counter()
     _forget_unreachable(opened, shard)
     inputs = read_inputs(opened, shard, recognisers)
+    read, heard = _digests(opened, shard, recognisers)
 
     def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
         work = ShardWork(
             shard=shard,
-            inputs=inputs,
+            inputs=heard,
             files=opened.files,
             results=opened.results,
             recognisers=recognisers,
@@ -156,6 +168,8 @@ def transcribe_shard(
             advance=advance,
         )
         texts = work.texts(_items(opened, shard, keys))
+        for key, text in texts.items():  # now it shows which of them it was
+            inputs[key] = read[key] if text.status == "subtitles" else heard[key]
         rows = [texts[key].as_row(key) for key in keys]
         for row in rows:
             opened.results.write_subtitles(row)

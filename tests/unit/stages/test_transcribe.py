@@ -188,9 +188,20 @@ def test_new_subtitles_recompute_exactly_that_item(workspace):
     assert b"Goodbye" in workspace.read_bytes("transcripts", "vtt", "c.vtt")
 
 
-def test_a_new_recogniser_recomputes_items_with_media_alone(workspace):
+def test_a_new_recogniser_recomputes_what_was_heard_alone(workspace):
     run(workspace)
-    assert total(run(workspace, Counting(version="2")), "computed") == 5  # not "e"
+    assert total(run(workspace, Counting(version="2")), "computed") == 4  # not "c" and "e"
+    assert total(run(workspace, Counting(version="2")), "computed") == 0
+
+
+def test_subtitles_that_come_to_be_of_use_end_the_dependence_on_the_recogniser(workspace):
+    run(workspace)
+    write_items(workspace, ITEMS, files={"empty.wav": SRT})  # of "f"; the media of "d" are broken
+    run(workspace)
+    assert rows(workspace)["f"]["status"] == "subtitles"
+    other = Counting(version="2")
+    assert total(run(workspace, other), "computed") == 3  # "a", "b" and "d"
+    assert rows(workspace)["f"]["status"] == "subtitles"
 
 
 def test_an_item_that_goes_takes_its_row_file_and_refusals_along(workspace):
@@ -380,10 +391,10 @@ class TestQuality:
         assert (row["status"], row["verdict"], row["n_tries"]) == ("speech", "accepted", 2)
         assert row["backend"] == "counting@safer"
 
-    def test_other_limits_recompute_items_with_media_alone(self, workspace):
+    def test_other_limits_recompute_what_was_heard_alone(self, workspace):
         run(workspace)
         other = SpeechParams(backend="scripted", quality={"min_words": 10})
-        assert total(run(workspace, params=other), "computed") == 5  # not "e"
+        assert total(run(workspace, params=other), "computed") == 4  # not "c" and "e"
 
 
 def test_overrides_choose_by_language_and_kind_and_recompute_those_items_alone(workspace):
