@@ -1,10 +1,11 @@
-"""Embed documents.
+"""Embed documents and understand them.
 
-Composes documents, cuts them into passages and encodes those, shard by shard; only items whose text
-changed are encoded.
+Composes documents, cuts them into passages and encodes those, shard by shard; then finds language,
+summary, keywords, topic, mood and tags of each. Only items whose text changed are computed.
 
 * **Runs** when `plmrec://transcripts` is updated.
-* **Updates** `plmrec://embeddings` with the digest, the counts and the fingerprint of the encoder.
+* **Updates** `plmrec://embeddings` with the digest, the counts the fingerprint of the encoder and
+  the version of the taxonomy.
 * Vectors of two encoders never mix: each fingerprint has tables of its own.
 """
 
@@ -30,10 +31,24 @@ def plmrec_embed() -> None:
         pool="encode",
         map_index_template="{{ task.arguments['shard'] }}",
     ).expand(arguments=plan.output.map(_arguments))
-    StageOperator(
-        task_id="finish",
+    embedded = StageOperator(
+        task_id="embedded",
         call="embed.finish_embed",
         arguments={"reports": shards.output},
+        trigger_rule="none_failed",
+    )
+    prepare = StageOperator(task_id="prepare", call="understand.prepare")
+    embedded >> prepare
+    meanings = StageOperator.partial(
+        task_id="understand",
+        call="understand.understand_shard",
+        pool="encode",
+        map_index_template="{{ task.arguments['shard'] }}",
+    ).expand(arguments=prepare.output.map(_arguments))
+    StageOperator(
+        task_id="finish",
+        call="understand.finish_understand",
+        arguments={"reports": meanings.output},
         outlets=[EMBEDDINGS],
         trigger_rule="none_failed",
     )

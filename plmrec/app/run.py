@@ -11,7 +11,7 @@ from plmrec.errors import GateError
 from plmrec.params import Params
 from plmrec.settings import Settings
 
-STAGES: Final = ("validate", "transcribe", "embed", "train", "evaluate", "refresh")
+STAGES: Final = ("validate", "transcribe", "embed", "understand", "train", "evaluate", "refresh")
 
 OnStage: TypeAlias = Callable[[str], Progress]  # told a stage begins, says how to tell its progress
 
@@ -49,6 +49,9 @@ def run(
     from plmrec.app.embed import embed
 
     yield embed(progress=on_stage("embed"), **where)
+    from plmrec.app.understand import understand
+
+    yield understand(progress=on_stage("understand"), **where)
     from plmrec.app.train import train
 
     yield train(progress=on_stage("train"), **where)

@@ -22,6 +22,8 @@ _COMMANDS: Final = (
     "validate",
     "transcribe",
     "embed",
+    "understand",
+    "taxonomy",
     "pretrain",
     "adapt",
     "encoder",

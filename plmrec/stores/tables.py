@@ -184,6 +184,14 @@ MEANINGS: Final = pa.schema(
         ("digest", pa.string()),
     ]
 )
+COMMENTS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("n_comments", pa.int32()),
+        ("texts", _STRINGS),  # a bounded number of them, the latest
+        ("digest", pa.string()),
+    ]
+)
 
 
 def items_table(workspace: Workspace, n_shards: int) -> ShardedTable:
@@ -232,3 +240,8 @@ def meanings_table(workspace: Workspace, n_shards: int, fingerprint: str) -> Sha
     return workspace.table(
         f"embeddings/{fingerprint}/meanings", key="item_id", schema=MEANINGS, n_shards=n_shards
     )
+
+
+def comments_table(workspace: Workspace, n_shards: int) -> ShardedTable:
+    """Comments gathered by item, items without any left out; written by understand."""
+    return workspace.table("comments", key="item_id", schema=COMMENTS, n_shards=n_shards)

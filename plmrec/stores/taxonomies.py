@@ -20,9 +20,16 @@ def taxonomy_versions(workspace: Workspace) -> list[int]:
     return sorted(int(name) for name in workspace.list(_FOLDER) if name.isdecimal())
 
 
-def save_taxonomy(workspace: Workspace, taxonomy: Taxonomy) -> None:
-    """Write a new version; its description comes last, so that a folder with one is whole."""
+def save_taxonomy(workspace: Workspace, taxonomy: Taxonomy, *, recipe: str = "") -> None:
+    """Write a new version; its description comes last, so that a folder with one is whole.
+
+    Args:
+        workspace: Where to.
+        taxonomy: The new version.
+        recipe: Digest of what it was asked for; see ``taxonomy_recipe``.
+    """
     folder = (_FOLDER, str(taxonomy.version))
+    workspace.write_json({"recipe": recipe}, *folder, "recipe.json")
     arrays = {name: getattr(taxonomy, name) for name in _ARRAYS}
     workspace.write_bytes(safetensors.numpy.save(arrays), *folder, "vectors.safetensors")
     described = {
@@ -56,3 +63,11 @@ def load_taxonomy(workspace: Workspace, version: int | None = None) -> Taxonomy:
     arrays = safetensors.numpy.load(workspace.read_bytes(*folder, "vectors.safetensors"))
     tags = tuple(Tag(**{**tag, "words": tuple(tag["words"])}) for tag in described.pop("tags"))
     return Taxonomy(tags=tags, **described, **{name: arrays[name] for name in _ARRAYS})
+
+
+def taxonomy_recipe(workspace: Workspace, version: int) -> str:
+    """Digest of what a version was asked for: parameters, tags, encoder; empty if unknown."""
+    folder = (_FOLDER, str(version))
+    if not workspace.exists(*folder, "recipe.json"):
+        return ""
+    return str(workspace.read_json(*folder, "recipe.json")["recipe"])
