@@ -145,11 +145,11 @@ def mined_tags(
         As ``label_tags``.
     """
     carriers = _documents_with(texts)
-    taken = {word for name in known for word in (name.casefold(), *name.casefold().split())}
+    taken = {word for name in known for word in name.casefold().split()}
     means: dict[str, FloatMatrix] = {}
     worth: dict[str, float] = {}
     for phrase, places in carriers.items():
-        if phrase in taken:
+        if taken & set(phrase.split()):
             continue
         mean = vectors[places].mean(axis=0)
         length = float(np.linalg.norm(mean))

@@ -146,7 +146,7 @@ def tag_items(
             )
             for place in carried
         ]
-        some.sort(key=lambda tag: (-tag.strength, -tag.similarity, tag.tag_id))
+        some.sort(key=lambda tag: (not tag.is_label, -tag.strength, -tag.similarity, tag.tag_id))
         found.append(some[:max_tags])
     return found
 

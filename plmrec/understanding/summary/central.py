@@ -75,7 +75,7 @@ class CentralSentences:
 
     def _choose(self, some: list[str], vectors: FloatMatrix) -> list[str]:
         rank = centrality(vectors)
-        worth = rank / rank.max()
+        worth = (rank - rank.min()) / max(float(np.ptp(rank)), 1e-9)
         chosen = choose(
             worth, vectors, k=self._options.max_sentences, diversity=self._options.diversity
         )
