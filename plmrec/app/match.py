@@ -56,7 +56,7 @@ def match(
     if opened is None:
         raise MissingStageError(
             f"match: expected items with tags in {context.workspace.root}, found none",
-            hint="Run plmrec embed first",
+            hint="Run plmrec understand first",
         )
     taxonomy, meanings = opened
     place, *others = find_tags(taxonomy, tag)
@@ -118,7 +118,7 @@ def find_tags(taxonomy: Taxonomy, words: str) -> list[int]:
     raise ParamsError(
         f"match: expected a tag of taxonomy version {taxonomy.version}, "
         f"got {words.encode('utf-8', 'replace').decode()!r}",
-        hint=f"Near it: {hint}" if hint else "Its tags are in taxonomy/ in the workspace",
+        hint=f"Near it: {hint}" if hint else "See its tags with `plmrec taxonomy show`",
     )
 
 

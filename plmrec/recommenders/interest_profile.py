@@ -270,7 +270,7 @@ def _reads_taxonomy(catalogue: Catalogue, wanted: str) -> bool:
     if wanted == "taxonomy" and not there:
         raise PermanentError(
             "interest_profile: expected items with tags of a taxonomy, found none",
-            hint="Run the stages up to plmrec embed, or take `tags: auto`",
+            hint="Run the stages up to plmrec understand, or take `tags: auto`",
         )
     is_used = there and catalogue.tags is not None and catalogue.tags.strengths.nnz > 0
     return wanted == "taxonomy" or (wanted == "auto" and is_used)

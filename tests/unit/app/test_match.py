@@ -51,5 +51,5 @@ def test_of_two_tags_of_a_name_one_is_listed_and_the_other_is_told(settings):
 
 def test_without_tags_it_says_what_to_run(tmp_settings):
     write_tagged(tmp_settings.workspace, with_tags=False)
-    with pytest.raises(MissingStageError, match="plmrec embed"):
+    with pytest.raises(MissingStageError, match="plmrec understand"):
         match("whales", settings=tmp_settings)
