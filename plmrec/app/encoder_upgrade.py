@@ -20,6 +20,7 @@ from plmrec.app.refresh import refresh
 from plmrec.app.releases import open_registry
 from plmrec.app.shards import Progress
 from plmrec.app.train import train
+from plmrec.app.understand import understand
 from plmrec.backends import backend_names
 from plmrec.errors import DataContractError, GateError, MissingStageError, ParamsError
 from plmrec.params import EncoderParams, Params
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 OnStage: TypeAlias = Callable[[str], Progress]
 
 _KEPT_OPTIONS: Final = ("batch_size", "device", "dtype")  # of the machine, not of the model
-_NOTE: Final = ("state", "encoder_upgrade.json")  # the encoder before an upgrade that is under way
+_NOTE: Final = ("state", "encoder_upgrade.json")  # what was chosen before an upgrade under way
+_CHOSEN: Final = ("current.json", "understood.json")  # encoder, taxonomy and topics of the chain
 _SHORTEST_PREFIX: Final = 6  # letters of a fingerprint that may stand for it
 
 
@@ -119,9 +121,9 @@ def upgrade(
     """Let another encoder take over, if what comes of it passes the gates.
 
     A release binds encoder and recommender, so the new encoder gets a recommender of its own: its
-    vectors are written beside the live ones, a challenger is trained on them and judged against
-    the champion by the policy; if it passes, a generation is built from the new vectors, measured,
-    and made live. Until that last step the old generation answers, and it stays for a rollback.
+    vectors are written beside the live ones, taxonomy and meanings are made with it, a challenger
+    is trained on them and judged against the champion by the policy; if it passes, a generation is
+    built from the new vectors, measured, and made live. Until that last step the old generation answers, and it stays for a rollback.
     A step that was finished is not done again, so a killed upgrade goes on where it was.
 
     Args:
@@ -150,8 +152,9 @@ def upgrade(
         report = _challenge(new, on_stage, champion)
     except BaseException:
         # The chain goes on with the encoder it had, whatever stopped the upgrade.
-        if before is not None and _champion(context) == champion:
-            context.workspace.write_json(before, *CURRENT)
+        if _champion(context) == champion:
+            for file, value in before.items():
+                context.workspace.write_json(value, "embeddings", file)
             context.workspace.remove(*_NOTE)
         raise
     context.workspace.remove(*_NOTE)
@@ -240,6 +243,7 @@ def _challenge(new: Context, on_stage: OnStage, champion: int | None) -> dict[st
     """Train, judge, build and switch with the new encoder, whose vectors are there."""
     where: dict[str, Any] = {"settings": new.settings, "params": new.params}
     embed(progress=on_stage("embed"), **where)
+    understand(progress=on_stage("understand"), **where)
     trained = train(progress=on_stage("train"), **where)
     on_stage("evaluate")
     verdict = evaluate(trained["release"], **where)
@@ -268,14 +272,14 @@ def _challenge(new: Context, on_stage: OnStage, champion: int | None) -> dict[st
     }
 
 
-def _note_current(context: Context) -> dict[str, Any] | None:
-    """The encoder the chain goes on with; before an upgrade that was killed, when there was one."""
-    for place in (_NOTE, CURRENT):
-        if context.workspace.exists(*place):
-            current: dict[str, Any] = context.workspace.read_json(*place)
-            context.workspace.write_json(current, *_NOTE)
-            return current
-    return None
+def _note_current(context: Context) -> dict[str, Any]:
+    """What the chain goes on with, by file; before an upgrade that was killed, if one was."""
+    if not context.workspace.exists(*_NOTE):
+        here = [name for name in _CHOSEN if context.workspace.exists("embeddings", name)]
+        chosen = {name: context.workspace.read_json("embeddings", name) for name in here}
+        context.workspace.write_json(chosen, *_NOTE)
+    noted: dict[str, Any] = context.workspace.read_json(*_NOTE)
+    return noted
 
 
 def _registered(context: Context, number: int) -> EncoderParams:

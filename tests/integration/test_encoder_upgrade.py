@@ -175,6 +175,19 @@ class TestUpgrade:
             upgrade("hashing", OTHER, **strict)
         assert state_of(where) == all_of(fingerprint(where))
 
+    def test_what_a_kill_without_warning_left_is_put_right_by_the_next(self, where):
+        workspace = open_context(**where).workspace
+        before = workspace.read_json("embeddings", "current.json")
+        workspace.write_json({"current.json": before}, "state", "encoder_upgrade.json")
+        moved = before | {"fingerprint": fingerprint(where, OTHER)}
+        workspace.write_json(moved, "embeddings", "current.json")
+        policy = where["params"].policy.model_copy(update={"min_gain": 0.9})
+        strict = {**where, "params": where["params"].model_copy(update={"policy": policy})}
+        with pytest.raises(GateError):
+            upgrade("hashing", OTHER, **strict)
+        assert state_of(where) == all_of(fingerprint(where))
+        assert not workspace.exists("state", "encoder_upgrade.json")
+
     def test_a_recall_that_is_too_low_changes_nothing(self, where, monkeypatch):
         monkeypatch.setattr(refresh_stage, "measure_recall", lambda *_, **__: 0.2)
         with pytest.raises(GateError, match="recall"):
