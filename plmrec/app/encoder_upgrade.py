@@ -123,8 +123,9 @@ def upgrade(
     A release binds encoder and recommender, so the new encoder gets a recommender of its own: its
     vectors are written beside the live ones, taxonomy and meanings are made with it, a challenger
     is trained on them and judged against the champion by the policy; if it passes, a generation is
-    built from the new vectors, measured, and made live. Until that last step the old generation answers, and it stays for a rollback.
-    A step that was finished is not done again, so a killed upgrade goes on where it was.
+    built from the new vectors, measured, and made live. Until that last step the old generation
+    answers, and it stays for a rollback. A step that was finished is not done again, so a killed
+    upgrade goes on where it was.
 
     Args:
         name: See ``find_encoder``.
