@@ -111,14 +111,18 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         output.print_json(plan)
         return
+    timed = (
+        f"about {plan['seconds']:,.0f} s in one process, "
+        f"{plan['seconds_per_passage'] * 1000:.1f} ms a passage by a sample of {plan['sampled']}; "
+        if plan["sampled"]
+        else "none to embed, all items have its vectors; "
+    )
     for line in (
         f"from        {plan['from_encoder']} {plan['from_fingerprint'][:12]}",
         f"to          {plan['encoder']} {plan['fingerprint'][:12]}, {plan['dim']} numbers",
         f"items       {plan['items']:,} to embed",
         f"passages    {plan['passages']:,}",
-        f"time        about {plan['seconds']:,.0f} s in one process, "
-        f"{plan['seconds_per_passage'] * 1000:.1f} ms a passage by a sample of {plan['sampled']}; "
-        f"then training, the gates and the index",
+        f"time        {timed}then training, the gates and the index",
         f"vectors     {_size(plan['vector_bytes'])} in the workspace, and again in the index",
     ):
         output.out.print(line, highlight=False, soft_wrap=True)
