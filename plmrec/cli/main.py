@@ -24,6 +24,7 @@ _COMMANDS: Final = (
     "embed",
     "understand",
     "taxonomy",
+    "report",
     "pretrain",
     "adapt",
     "encoder",
