@@ -153,6 +153,7 @@ def _prepare(context: Context, dataset: str, plan: Plan, progress: Progress) -> 
     from plmrec.app.groups import load_groups
     from plmrec.app.training_data import load_data
     from plmrec.app.transcribe import transcribe
+    from plmrec.app.understand import understand
     from plmrec.app.validate import validate
     from plmrec.splits import make_split
     from plmrec.stages.bench_runs import make_bed
@@ -162,6 +163,7 @@ def _prepare(context: Context, dataset: str, plan: Plan, progress: Progress) -> 
     validate(dataset, **where)
     transcribe(progress=lambda done, total: progress(done, total, "transcribe"), **where)
     embed(progress=lambda done, total: progress(done, total, "embed"), **where)
+    understand(progress=lambda done, total: progress(done, total, "understand"), **where)
     inputs = read_inputs(context)
     data = load_data(context, inputs.fingerprint)
     split = make_split(data.histories, plan.protocol, share=plan.share, seed=context.params.seed)
