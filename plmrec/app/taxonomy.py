@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from plmrec.app.context import Context, open_context
 from plmrec.app.embed import encoder_fingerprint
@@ -12,6 +12,9 @@ from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stores.tables import meanings_table
 from plmrec.stores.taxonomies import load_taxonomy, taxonomy_versions
+
+_SAME_VECTOR: Final = 0.95
+_SAME_OFFSET: Final = 0.02
 
 
 def versions(
@@ -79,8 +82,9 @@ def diff(
     """What one version has and another has not, or has otherwise.
 
     Returns:
-        Dicts with ``change tag_id name detail``; change is added, removed, words or moved: the
-        cosine of its vectors, where both are of one encoder, is below 0.95.
+        Dicts with ``change tag_id name detail``; change is added, removed, words, or, where both
+        versions are of one encoder, moved (the cosine of its vectors is below 0.95) or threshold
+        (an item must be nearer, or may be farther, by more than 0.02).
 
     Raises:
         MissingStageError: There is no such version.
@@ -105,8 +109,12 @@ def diff(
             rows.append({"change": "words", **row, "detail": detail})
         elif before.fingerprint == after.fingerprint:
             cosine = float(before.vectors[was[tag_id]] @ after.vectors[now[tag_id]])
-            if cosine < 0.95:
+            if cosine < _SAME_VECTOR:
                 rows.append({"change": "moved", **row, "detail": f"cosine {cosine:.3f}"})
+                continue
+            low, high = float(before.offsets[was[tag_id]]), float(after.offsets[now[tag_id]])
+            if abs(high - low) > _SAME_OFFSET:
+                rows.append({"change": "threshold", **row, "detail": f"{low:.3f} to {high:.3f}"})
     return rows
 
 

@@ -18,7 +18,8 @@ _MORE_STYLE: Final = (
     ".card dl{display:grid;grid-template-columns:8em 1fr;margin:.4em 0;gap:.1em 1em}"
     ".card dt{color:#555}.card dd{margin:0}.tag{background:#eee;border-radius:3px;"
     "padding:0 .4em;margin-right:.3em;display:inline-block}.tag.label{background:#cde7f5}"
-    "td.text{text-align:left;overflow-wrap:anywhere}"
+    "td.text,th.text{text-align:left;overflow-wrap:anywhere}"
+    "td.id{white-space:nowrap}.left td,.left th{text-align:left}"
 )
 _SAID: Final = {
     "Emptiest": "Fewest words beside title, genres and names. A media file, subtitles or a "
@@ -104,7 +105,7 @@ def _card(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     )
     topic = f"{row['topic']} ({row['topic_id']})" if row["topic_id"] else "near none"
     facts = [
-        ("text", escape(row["text"]) + ("…" if row["n_chars"] > len(row["text"]) + 200 else "")),
+        ("text", escape(_cut(row["text"], 390))),
         ("language", escape(_language(row))),
         ("summary", escape(row["summary"] or "none")),
         ("keywords", escape(", ".join(row["keywords"]) or "none")),
@@ -136,15 +137,23 @@ def _mood(row: Mapping[str, Any]) -> str:
         return text
     mood = row["comments_sentiment"]
     said = "not told" if mood is None else f"{mood:+.2f}"
-    return f"{text}; of {row['n_comments']} comments: {said}"
+    return f"{text}; comments ({row['n_comments']}): {said}"
+
+
+def _cut(text: str, longest: int = 160) -> str:
+    """The start of a text, cut between words where it has some."""
+    if len(text) <= longest:
+        return text
+    start = text[:longest]
+    return (start[: start.rfind(" ")] if " " in start else start) + "…"
 
 
 def _odd(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     lines = "".join(
-        f"<tr><td>{escape(row['item_id'])}<td class=text>{escape(row['head'])}"
-        f"<td class=text>{escape('' if row['is_bare'] else row['text'][:160])}"
+        f"<tr><td class=id>{escape(row['item_id'])}<td class=text>{escape(row['head'])}"
+        f"<td class=text>{escape('' if row['is_bare'] else _cut(row['text']))}"
         f"<td>{row['n_words']:,}<td>{row['repetition']:.1f}<td>{escape(row['language'] or '')}"
         for row in rows
     )
@@ -153,4 +162,5 @@ def _odd(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _models(models: Mapping[str, str]) -> str:
-    return table(("field", "model and version"), list(models.items())) if models else ""
+    made = table(("field", "model and version"), list(models.items())) if models else ""
+    return f'<div class="left">{made}</div>'

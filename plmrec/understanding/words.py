@@ -33,7 +33,7 @@ def plain(text: str) -> str:
     if len(text) > MAX_CHARS:
         size, last = MAX_CHARS // _PIECES, len(text) - MAX_CHARS // _PIECES
         starts = [last * number // (_PIECES - 1) for number in range(_PIECES)]
-        text = "\n".join(text[start : start + size] for start in starts)
+        text = "\n".join(_whole(text[start : start + size]) for start in starts)
     return _PLACEHOLDER.sub(" ", text)
 
 
@@ -95,6 +95,14 @@ def sentences(text: str) -> list[str]:
     if held:
         found.append(held)
     return [part for sentence in found for part in _cut(sentence)]
+
+
+def _whole(piece: str) -> str:
+    """A piece without the parts of sentences at its ends, where it has whole ones."""
+    first = _SENTENCE_END.search(piece, 0, 1000)
+    start = first.end() if first else 0
+    ends = [piece.rfind(mark, len(piece) - 1000) + 1 for mark in (". ", "! ", "? ", "。")]
+    return piece[start : max(*ends, 0)] or piece[start:]
 
 
 def count_letters(text: str) -> int:

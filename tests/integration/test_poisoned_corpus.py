@@ -82,6 +82,7 @@ def test_rows_are_sensible(understood):
     assert rows["emoji"]["keywords"] == []
     assert rows["huge"]["summary"] == "A sentence about the sea and its whales."
     assert {keyword["text"] for keyword in rows["one_word"]["keywords"]} <= {"spam", "spam spam"}
+    assert rows["huge"]["keywords"]
     assert len(rows["one_word"]["summary"]) <= 600
     assert "whales in the ocean" in rows["backwards"]["summary"]
 
