@@ -83,6 +83,7 @@ def upgrade(
         f"generation {result['generation']}, recall@10 {result['recall_at_10']:.4f}. "
         f"`plmrec rollback` brings generation {result['previous']} back. Put into params.yaml:",
         highlight=False,
+        soft_wrap=True,
     )
     output.out.print(as_yaml(result["params"]), highlight=False, markup=False, soft_wrap=True)
 
