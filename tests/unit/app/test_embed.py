@@ -324,3 +324,22 @@ def vectors_by_item(settings: Settings, params: Params) -> dict[str, list[float]
     fingerprint = app.encoder_fingerprint(open_context(settings, params))
     table = tables.item_vectors_table(Workspace(settings.workspace), N_SHARDS, fingerprint)
     return {row["item_id"]: row["vector"] for row in table.rows()}
+
+
+def test_a_table_of_passages_with_fewer_columns_is_written_anew(tmp_settings: Settings) -> None:
+    """As a workspace has it that was embedded before passages told their part."""
+    write_dataset(tmp_settings, ITEMS)
+    params = make_params()
+    fingerprint = str(app.embed(settings=tmp_settings, params=params)["fingerprint"])
+    workspace = Workspace(tmp_settings.workspace)
+    table = tables.passages_table(workspace, N_SHARDS, fingerprint)
+    for shard in table.shards:
+        old = table.read(shard).drop_columns(["part", "confidence"])
+        narrow = workspace.table(
+            table.name, key="item_id", schema=old.schema, n_shards=table.n_shards
+        )
+        narrow.write(shard, old)
+    report = app.embed(settings=tmp_settings, params=make_params(pooling="mean"))
+    assert report["computed"] == 12
+    parts = table.read_all(["part"]).column("part").to_pylist()
+    assert set(parts) == {"header", "description", "speech"}
