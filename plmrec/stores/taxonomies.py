@@ -57,7 +57,7 @@ def load_taxonomy(workspace: Workspace, version: int | None = None) -> Taxonomy:
     if not workspace.exists(*folder, "taxonomy.json"):
         raise MissingStageError(
             f"taxonomy: expected version {wanted or 1} in {workspace.root}, found {versions}",
-            hint="Run plmrec embed first",
+            hint="Run plmrec understand first",
         )
     described = workspace.read_json(*folder, "taxonomy.json")
     arrays = safetensors.numpy.load(workspace.read_bytes(*folder, "vectors.safetensors"))

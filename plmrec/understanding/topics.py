@@ -80,7 +80,7 @@ def find_topics(  # noqa: PLR0913
     seed: int,
     before: Topics | None = None,
 ) -> Topics:
-    """Cluster a corpus with k-means; there are about the root of half its size of topics.
+    """Cluster a corpus with k-means; there are about the root of its size of topics.
 
     Args:
         texts: Of n items.
@@ -138,7 +138,7 @@ def _cluster(
 ) -> tuple[npt.NDArray[np.int64], FloatMatrix]:
     """Topic of each item, and the topics' unit centroids, the largest topic first."""
     n_topics = min(
-        max_topics, max(round((len(items) / 2) ** 0.5), 1), len(np.unique(items, axis=0))
+        max_topics, max(round(len(items) ** 0.5), 1), len(np.unique(items, axis=0))
     )
     if not len(items):
         return np.zeros(0, np.int64), np.zeros((0, items.shape[1]), np.float32)
