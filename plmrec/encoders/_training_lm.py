@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +77,7 @@ def train_language(  # noqa: PLR0913
         mask_share: In (0, 1).
         head_steps: Steps for a new head alone.
         work: Folder for checkpoints. A run that was killed goes on from the last one there.
-        progress: Told steps done and to do.
+        progress: Told steps done and to do, of a new head first, then of all.
 
     Raises:
         BackendUnavailableError: The tokenizer has no mask, or weights are missing.
@@ -93,7 +94,7 @@ def train_language(  # noqa: PLR0913
     collate = _collator(source, tokenizer, mask_share)
     model, is_new = _load(source)
     if is_new and head_steps:
-        _train_head(model, texts, collate, schedule, head_steps, work)
+        _train_head(model, _draw(texts, collate, schedule), head_steps, work, progress)
     measure = _Loss(source, tokenizer, mask_share, schedule)
     before = measure(model, held_out)
     set_seed(schedule.seed)
@@ -164,8 +165,18 @@ def _collator(source: Source, tokenizer: Any, mask_share: float, seed: int | Non
     )
 
 
+def _draw(texts: TokenBlocks, collate: Any, schedule: Schedule) -> Iterator[Any]:
+    """Batches drawn evenly from all texts, without end."""
+    import torch
+
+    drawn = torch.Generator().manual_seed(schedule.seed)
+    while True:
+        rows = torch.randint(len(texts), (schedule.batch_size,), generator=drawn)
+        yield collate([texts[int(row)] for row in rows])
+
+
 def _train_head(
-    model: Any, texts: TokenBlocks, collate: Any, schedule: Schedule, n_steps: int, work: Path
+    model: Any, batches: Iterator[Any], n_steps: int, work: Path, progress: Progress
 ) -> None:
     """Train what is new in front of the frozen body, or take it from an earlier run."""
     import torch
@@ -177,14 +188,13 @@ def _train_head(
     if file.exists():
         model.load_state_dict(load_file(str(file)), strict=False)
         return
-    drawn = torch.Generator().manual_seed(schedule.seed)
     optimizer = torch.optim.AdamW(list(head.values()), lr=_HEAD_RATE)
     model.train()
     for parameter in model.base_model.parameters():
         parameter.requires_grad_(False)
-    for _ in range(n_steps):
-        rows = torch.randint(len(texts), (schedule.batch_size,), generator=drawn)
-        loss = model(**collate([texts[int(row)] for row in rows])).loss
+    for step in range(n_steps):
+        progress(step, n_steps)
+        loss = model(**next(batches)).loss
         if loss.requires_grad and torch.isfinite(loss):
             loss.backward()
             optimizer.step()
