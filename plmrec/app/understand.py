@@ -15,6 +15,7 @@ from plmrec.app.shards import (
     no_progress,
 )
 from plmrec.backends import build_backend
+from plmrec.encoders.base import Encoder
 from plmrec.errors import MissingStageError
 from plmrec.params import Params
 from plmrec.settings import Settings
@@ -36,8 +37,9 @@ def prepare(*, settings: Settings | None = None, params: Params | None = None) -
         ParamsError: The list of curated tags is not valid.
     """
     context = open_context(settings, params)
-    _prepare(context)
-    readers, opened = _readers(context), _open_tables(context)
+    encoder = load_encoder(context)
+    _prepare(context, encoder)
+    readers, opened = _readers(context, encoder), _open_tables(context)
     return [shard for shard in opened.meanings.shards if not _is_current(opened, shard, readers)]
 
 
@@ -46,7 +48,8 @@ def understand_shard(
 ) -> dict[str, object]:
     """Bring one shard up to date and return its report; see stages.understand."""
     context = open_context(settings, params)
-    return stage.understand_shard(_open_tables(context), shard, _readers(context)).as_dict()
+    readers = _readers(context, load_encoder(context))
+    return stage.understand_shard(_open_tables(context), shard, readers).as_dict()
 
 
 def finish_understand(
@@ -70,7 +73,7 @@ def finish_understand(
         MissingStageError: A shard is not up to date.
     """
     context = open_context(settings, params)
-    readers, opened = _readers(context), _open_tables(context)
+    readers, opened = _readers(context, load_encoder(context)), _open_tables(context)
     every = complete_reports(
         "understand",
         reports,
@@ -112,8 +115,9 @@ def understand(
         ParamsError: The list of curated tags is not valid.
     """
     context = open_context(settings, params)
-    _prepare(context)
-    readers, opened = _readers(context), _open_tables(context)
+    encoder = load_encoder(context)
+    _prepare(context, encoder)
+    readers, opened = _readers(context, encoder), _open_tables(context)
     inputs = {shard: stage.read_inputs(opened, shard, readers) for shard in opened.meanings.shards}
     total = sum(len(stage.stale_items(opened, *pair)) for pair in inputs.items())
     advance = count_up(progress, total)
@@ -130,8 +134,9 @@ def renew(*, settings: Settings | None = None, params: Params | None = None) -> 
         ``taxonomy_version n_tags topics_version n_topics``.
     """
     context = open_context(settings, params)
-    _prepare(context, anew=True)
-    readers = _readers(context)
+    encoder = load_encoder(context)
+    _prepare(context, encoder, anew=True)
+    readers = _readers(context, encoder)
     return {
         "taxonomy_version": readers.taxonomy.version,
         "n_tags": readers.taxonomy.n_tags,
@@ -140,10 +145,9 @@ def renew(*, settings: Settings | None = None, params: Params | None = None) -> 
     }
 
 
-def _prepare(context: Context, *, anew: bool = False) -> None:
+def _prepare(context: Context, encoder: Encoder, *, anew: bool = False) -> None:
     n_shards = context.params.shards
     _open_tables(context)
-    encoder = load_encoder(context)
     comments_stage.gather_comments(
         interactions_table(context.workspace, n_shards), comments_table(context.workspace, n_shards)
     )
@@ -162,9 +166,9 @@ def _prepare(context: Context, *, anew: bool = False) -> None:
     context.workspace.write_json(chosen, *_CURRENT)
 
 
-def _readers(context: Context) -> stage.Readers:
+def _readers(context: Context, encoder: Encoder) -> stage.Readers:
     """Build the backends, and read the versions that ``prepare`` settled on."""
-    params, encoder = context.params.understanding, load_encoder(context)
+    params = context.params.understanding
     backends = {
         field: build_backend(
             f"understanding.{field}",

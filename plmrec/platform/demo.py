@@ -17,7 +17,7 @@ from plmrec.settings import Settings
 from plmrec.stores import tables
 from plmrec.stores.workspace import Workspace
 
-STAGES: Final = ("validate", "transcribe", "embed", "train", "evaluate", "refresh")
+STAGES: Final = ("validate", "transcribe", "embed", "understand", "train", "evaluate", "refresh")
 
 
 def check_dataset(dataset: Path) -> None:

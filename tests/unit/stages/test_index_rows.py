@@ -99,3 +99,30 @@ def test_a_shard_that_was_not_embedded_is_asked_for(embedded):
     embedded.workspace.remove("embeddings", FINGERPRINT, "items", "part-001.parquet")
     with pytest.raises(MissingStageError, match="plmrec embed"):
         sources_of(embedded)
+
+
+class TestPersonalData:
+    def write_title(self, embedded, title):
+        sources = sources_of(embedded)
+        shard = next(shard for shard in sources.items.shards if sources.items.read(shard).num_rows)
+        rows = sources.items.read(shard).to_pylist()
+        sources.items.write(shard, [{**row, "title": title} for row in rows])
+        return shard
+
+    def test_never_leaves_the_workspace_in_a_title(self, embedded):
+        shard = self.write_title(embedded, "Ask ann@example.org")
+        rows = read_items(sources_of(embedded), shard, dim=8).items
+        assert {row["title"] for row in rows} == {"Ask [email]"}
+
+    def test_stays_where_masking_is_switched_off(self, embedded):
+        shard = self.write_title(embedded, "Ask ann@example.org")
+        sources = open_sources(
+            embedded.workspace,
+            n_shards=2,
+            fingerprint=FINGERPRINT,
+            dataset_digest="da7a.dir",
+            mask=False,
+        )
+        assert {row["title"] for row in read_items(sources, shard, dim=8).items} == {
+            "Ask ann@example.org"
+        }
