@@ -24,6 +24,7 @@ from plmrec.errors import BackendUnavailableError
 
 log = logging.getLogger(__name__)
 
+_NOT_ASKED: Final = -100  # label of a token that no loss is taken of
 _HEAD: Final = "head.safetensors"
 _HEAD_RATE: Final = 5e-4  # learning rate of a new head, alone; the body does not move
 
@@ -99,7 +100,18 @@ def train_language(  # noqa: PLR0913
     before = measure(model, held_out)
     set_seed(schedule.seed)
     folder = work / "run"
-    trainer = Trainer(
+
+    class OfAsked(Trainer):  # type: ignore[misc]  # transformers has no types
+        """Takes the loss of the tokens that are asked for, without scores of all others."""
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
+        ) -> Any:
+            """Mean loss per token; the trainer asks for outputs only where it evaluates."""
+            loss, _asked = _loss_of(model, inputs, source.is_decoder)
+            return (loss, {}) if return_outputs else loss
+
+    trainer = OfAsked(
         model=model,
         args=TrainingArguments(
             **arguments(schedule, n_rows=len(texts), folder=folder), remove_unused_columns=False
@@ -194,11 +206,10 @@ def _train_head(
         parameter.requires_grad_(False)
     for step in range(n_steps):
         progress(step, n_steps)
-        loss = model(**next(batches)).loss
-        if loss.requires_grad and torch.isfinite(loss):
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
+        loss, _ = _loss_of(model, next(batches), is_decoder=False)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
     for parameter in model.base_model.parameters():
         parameter.requires_grad_(True)
     work.mkdir(parents=True, exist_ok=True)
@@ -206,6 +217,45 @@ def _train_head(
     save_file({name: each.detach().clone() for name, each in head.items()}, str(temporary))
     temporary.replace(file)
     log.info("trained a new head of %d weights", sum(each.numel() for each in head.values()))
+
+
+def _loss_of(model: Any, batch: Any, is_decoder: bool) -> tuple[Any, int]:
+    """Mean loss per token that is asked for, in nats, and their number; 0 without any.
+
+    Scores over the whole vocabulary are by far the largest numbers of a small model, so those of
+    an encoder are computed for the masked tokens alone.
+    """
+    import torch
+
+    labels = batch["labels"]
+    inputs = {name: values for name, values in batch.items() if name != "labels"}
+    if is_decoder:  # each token tells the next one
+        wanted = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=_NOT_ASKED)
+    else:
+        wanted = labels
+    picked = wanted != _NOT_ASKED
+    head = getattr(model, "cls", None) or getattr(model, "lm_head", None)
+    hook = head.register_forward_pre_hook(_picking(picked)) if head is not None else None
+    try:
+        scores = model(**inputs).logits
+    finally:
+        if hook is not None:
+            hook.remove()
+    if scores.dim() == 3:  # a model whose output layer has another name
+        scores = scores[picked]
+    n = int(picked.sum())
+    total = torch.nn.functional.cross_entropy(scores.float(), wanted[picked], reduction="sum")
+    return total / max(n, 1), n
+
+
+def _picking(picked: Any) -> Any:
+    """Hands an output layer the states of some tokens only."""
+
+    def pick(_layer: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        states, *others = given
+        return (states[picked] if states.shape[:2] == picked.shape else states, *others)
+
+    return pick
 
 
 class _Loss:
@@ -228,9 +278,7 @@ class _Loss:
             for start in range(0, len(texts), self._batch_size):
                 rows = range(start, min(start + self._batch_size, len(texts)))
                 batch = {k: v.to(device) for k, v in collate([texts[row] for row in rows]).items()}
-                asked = batch["labels"]
-                n = int((asked[:, 1:] if self._parts[0].is_decoder else asked).ne(-100).sum())
-                if n:
-                    total += float(model(**batch).loss) * n
-                    n_asked += n
+                loss, n = _loss_of(model, batch, self._parts[0].is_decoder)
+                total += float(loss) * n
+                n_asked += n
         return total / n_asked if n_asked else float("nan")

@@ -102,6 +102,25 @@ class TestLanguage:
         first, second = (learn(bert, tmp_path / name, n=60) for name in ("a", "b"))
         assert first.loss_after == second.loss_after
 
+    def test_the_loss_is_that_of_the_model_itself(self, source) -> None:
+        """Only the scores of the tokens that are asked for are computed; the loss is the same."""
+        import torch
+
+        from plmrec.encoders._training_lm import _collator, _load, _loss_of
+
+        tokenizer = load_tokenizer(source)
+        model, _ = _load(source)
+        texts = [{"input_ids": tokenizer(text)["input_ids"]} for text in sentences(8)]
+        batch = _collator(source, tokenizer, 0.3, seed=1)(texts)
+        with torch.inference_mode():
+            loss, n_asked = _loss_of(model.eval(), batch, source.is_decoder)
+            theirs = model(**batch).loss
+        assert n_asked > 8
+        assert float(loss) == pytest.approx(float(theirs), rel=1e-5)
+        nothing = {**batch, "labels": torch.full_like(batch["labels"], -100)}
+        loss, n_asked = _loss_of(model, nothing, source.is_decoder)
+        assert (float(loss), n_asked) == (0.0, 0)
+
     def test_a_model_without_a_mask_token_is_refused(self, tmp_path) -> None:
         source = open_source(Options(model=str(save_bert(tmp_path / "model"))))
         with pytest.raises(BackendUnavailableError, match="mask token"):
