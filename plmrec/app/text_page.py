@@ -24,8 +24,8 @@ _MORE_STYLE: Final = (
 _SAID: Final = {
     "Emptiest": "Fewest words beside title, genres and names. A media file, subtitles or a "
     "description would help these most.",
-    "Farthest from all others": "Least like the mean of all texts. Often another language, lists "
-    "of numbers, or texts that are not about the item.",
+    "Farthest from all others": "Even the text most like them is far: often another language, "
+    "lists of numbers, or texts that are not about the item.",
     "Most repetitive": "Their bytes shrink to less than a third: words said again and again, as "
     "recognisers do in music, or text that was copied.",
     "Of no known language": "Words there are, but too few, or of no language that can be told.",
@@ -118,7 +118,7 @@ def _card(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
         facts.append(("masked", escape(told)))
     lines = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts)
     return (
-        f'<div class="card"><h3>{escape(row["head"])}</h3>'
+        f'<div class="card"><h3>{escape(_cut(row["head"]))}</h3>'
         f"<small>{escape(row['item_id'])}, {escape(row['kind'] or '')}, transcript: "
         f"{escape(row['transcript'])}</small><dl>{lines}</dl></div>"
     )
@@ -152,7 +152,7 @@ def _odd(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     lines = "".join(
-        f"<tr><td class=id>{escape(row['item_id'])}<td class=text>{escape(row['head'])}"
+        f"<tr><td class=id>{escape(row['item_id'])}<td class=text>{escape(_cut(row['head']))}"
         f"<td class=text>{escape('' if row['is_bare'] else _cut(row['text']))}"
         f"<td>{row['n_words']:,}<td>{row['repetition']:.1f}<td>{escape(row['language'] or '')}"
         for row in rows

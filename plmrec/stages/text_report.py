@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from plmrec.errors import MissingStageError
-from plmrec.stages.content_vectors import read_contents
+from plmrec.stages.content_vectors import Contents, read_contents
 from plmrec.stages.taxonomy import body
 from plmrec.stores.workspace import ShardedTable
+from plmrec.understanding.taxonomy import centre, corpus_mean
 
 _WORDS: Final = (0, 1, 10, 30, 100, 300, 1000, 10_000)  # borders of the classes of length
 _READ: Final = 20_000  # characters that tell how repetitive a text is
+_COMPARED: Final = 5000  # items that each one is compared with
 _SHOWN: Final = 400  # characters of a text in the report
 
 
@@ -74,28 +76,40 @@ def describe_texts(opened: TextTables, *, n_samples: int, n_odd: int, seed: int)
 
 def _rows(opened: TextTables) -> Iterator[dict[str, Any]]:
     """Every item, sorted within its shard, with the measures of its text."""
-    total, n_items = None, 0
-    centres: list[Any] = []
+    contents = [read_contents(opened.passages, shard) for shard in opened.meanings.shards]
+    nearest = _nearest(contents)
     for shard in opened.meanings.shards:
-        centres.append(read_contents(opened.passages, shard))
-        if centres[-1].item_ids:
-            part = centres[-1].vectors.sum(axis=0)
-            total = part if total is None else total + part
-            n_items += len(centres[-1].item_ids)
-    mean = total / n_items if total is not None else None
-    for shard, contents in zip(opened.meanings.shards, centres, strict=True):
-        far = {
-            item_id: float(vector @ mean) if mean is not None else 0.0
-            for item_id, vector in zip(contents.item_ids, contents.vectors, strict=True)
-        }
         items = _by_id(opened.items, shard, ["kind", "language", "genres"])
         said = _by_id(opened.transcripts, shard, ["status"])
         documents = _by_id(opened.documents, shard, ["text", "n_chars"])
         for meaning in opened.meanings.read(shard).to_pylist():
             item_id = meaning["item_id"]
             yield _row(
-                meaning, items[item_id], documents[item_id], said.get(item_id, {}), far.get(item_id)
+                meaning,
+                items[item_id],
+                documents[item_id],
+                said.get(item_id, {}),
+                nearest.get(item_id),
             )
+
+
+def _nearest(contents: Sequence[Contents]) -> dict[str, float]:
+    """Cosine of each item with the one most like it, in a large corpus among some drawn evenly."""
+    filled = [some for some in contents if some.item_ids]
+    if not filled:
+        return {}
+    vectors = np.concatenate([some.vectors for some in filled])
+    ids = [item_id for some in filled for item_id in some.item_ids]
+    centred = centre(vectors, corpus_mean(vectors))
+    others = np.arange(0, len(ids), max(len(ids) // _COMPARED, 1))
+    found: dict[str, float] = {}
+    for start in range(0, len(ids), 1000):
+        rows = np.arange(start, min(start + 1000, len(ids)))
+        cosines = centred[rows] @ centred[others].T
+        cosines[rows[:, None] == others[None, :]] = -1.0
+        best = cosines.max(axis=1)
+        found.update((ids[row], float(value)) for row, value in zip(rows, best, strict=True))
+    return found
 
 
 def _row(
@@ -103,7 +117,7 @@ def _row(
     item: Mapping[str, Any],
     document: Mapping[str, Any],
     transcript: Mapping[str, Any],
-    centrality: float | None,
+    likeness: float | None,
 ) -> dict[str, Any]:
     head, _, _ = document["text"].partition("\n\n")
     text = body(document["text"])
@@ -116,13 +130,13 @@ def _row(
         "kind": item["kind"],
         "given_language": item["language"],
         "transcript": transcript.get("status") or "none",
-        "head": head[:160],
+        "head": head[:300],
         "text": text[:_SHOWN],
         "is_bare": text == head,
         "n_chars": document["n_chars"],
         "n_words": 0 if text == head else len(text.split()),
         "repetition": round(shrunk, 2),
-        "centrality": round(centrality or 0.0, 4),
+        "nearest": round(likeness or 0.0, 4),
         "keywords": [keyword["text"] for keyword in meaning["keywords"] or ()],
         "tags": [
             (tag["tag_id"], round(float(tag["strength"]), 2), tag["is_label"])
@@ -202,7 +216,7 @@ def _odd(rows: list[dict[str, Any]], n_odd: int) -> dict[str, list[dict[str, Any
     worded = [row for row in rows if not row["is_bare"]]
     return {
         "Emptiest": first(lambda row: row["n_words"], rows),
-        "Farthest from all others": first(lambda row: row["centrality"], worded),
+        "Farthest from all others": first(lambda row: row["nearest"], worded),
         "Most repetitive": first(
             lambda row: -row["repetition"], [row for row in worded if row["repetition"] > 3]
         ),

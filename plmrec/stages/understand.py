@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -214,18 +214,23 @@ def _understand(
     places = {item_id: place for place, item_id in enumerate(contents.item_ids)}
     vectors = contents.vectors[[places[key] for key in keys]]
     texts = [body(documents[key]["text"]) for key in keys]
-    found = readers.language.find(texts)
+    # Names and labels alone have keywords, but tell no language and no mood, and sum nothing up.
+    written = [
+        text if "\n\n" in documents[key]["text"] else ""
+        for key, text in zip(keys, texts, strict=True)
+    ]
+    found = readers.language.find(written)
     spoken = [
         _known_language(items[key]["language"], each) for key, each in zip(keys, found, strict=True)
     ]
-    about = Texts(texts=texts, languages=spoken, vectors=vectors, corpus=readers.topics.corpus)
+    about = Texts(texts=written, languages=spoken, vectors=vectors, corpus=readers.topics.corpus)
     columns: dict[str, Sequence[Any]] = {
         "summary": readers.summary.summarise(about, readers.encode),
         "keywords": [
             [keyword._asdict() for keyword in some]
-            for some in readers.keywords.find(about, readers.encode)
+            for some in readers.keywords.find(replace(about, texts=texts), readers.encode)
         ],
-        "sentiment": readers.sentiment.judge(texts, spoken),
+        "sentiment": readers.sentiment.judge(written, spoken),
     }
     topics = assign_topics(readers.topics, vectors)
     labels = [_labels(items[key]) for key in keys]
