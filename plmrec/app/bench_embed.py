@@ -30,7 +30,7 @@ Encode: TypeAlias = Callable[[Sequence[str]], FloatMatrix]
 SIDES: Final[tuple[Side, Side]] = ("default", "ours")
 _DEFAULT_BATCH: Final = 32  # of SentenceTransformer.encode
 _WARM_UP: Final = 32  # texts encoded before the clock starts: weights are loaded, kernels chosen
-_VOCABULARY: Final = (
+VOCABULARY: Final = (
     "the a of and in to his her with from who is when after an old young must find lost family "
     "war love city ship night secret police friend mother king murder money island school team "
     "travels becomes discovers escapes falls fights returns meets tries learns mysterious famous "
@@ -131,7 +131,7 @@ def read_texts(dataset: Path | None, n_texts: int | None) -> list[str]:
 def made_up_texts(n: int, seed: int = 0) -> list[str]:
     """Texts whose lengths are like those of film plots: 35 words in the median, up to hundreds."""
     rng = np.random.default_rng(seed)
-    words = _VOCABULARY.split()
+    words = VOCABULARY.split()
     lengths = np.clip(rng.lognormal(np.log(35), 0.5, n), 2, 400).astype(int)
     return [" ".join(rng.choice(words, length)) + "." for length in lengths]
 

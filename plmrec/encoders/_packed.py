@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from plmrec.encoders._padded import States
 
+_ROWS: Final = 32  # numbers of tokens are rounded up to a multiple of it, beyond the first
 # Kinds whose layers are BERT's; the second group counts positions from its padding token's id.
 _FROM_ZERO: Final = {"bert"}
 _FROM_PADDING: Final = {"roberta", "xlm-roberta", "camembert"}
@@ -76,17 +77,24 @@ class PackedBert:
         tokens = self._embed(batch)
         for layer in self._layers:
             tokens = layer(tokens, shapes, self._heads)
-        parts = torch.split(tokens, [n * length for n, length in shapes])
+        n_tokens = [n * length for n, length in shapes]
+        parts = torch.split(tokens[: sum(n_tokens)], n_tokens)
         for rows, shape, part in zip(groups, shapes, parts, strict=True):
             mask = torch.ones(shape, dtype=torch.long, device=part.device)
             yield rows, part.float().view(*shape, -1), mask
 
     def _embed(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Embed all tokens of a batch, shape (n_tokens, dim)."""
+        """Embed all tokens of a batch, shape (n_tokens rounded up, dim).
+
+        The rows beyond the tokens are never looked at. Products are compiled for each number of
+        rows that occurs, which costs time and memory.
+        """
         import torch
 
-        ids = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in batch])
-        places = np.concatenate([self._places(ids) for ids in batch])
+        n_tokens = sum(map(len, batch))
+        fill = np.zeros(-n_tokens % _ROWS if n_tokens > _ROWS else 0, dtype=np.int64)
+        ids = np.concatenate([*(np.asarray(ids, dtype=np.int64) for ids in batch), fill])
+        places = np.concatenate([*(self._places(ids) for ids in batch), fill])
         device = self._words.device
         words = self._words[torch.from_numpy(ids).to(device)]
         positions = self._positions[torch.from_numpy(places).to(device)]
@@ -136,7 +144,7 @@ class _Layer:
         from torch.nn.functional import scaled_dot_product_attention
 
         width = qkv.shape[1] // 3
-        seen = qkv.new_empty(len(qkv), width)
+        seen = qkv.new_zeros(len(qkv), width)
         start = 0
         for n, length in shapes:
             stop = start + n * length
