@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from plmrec.digests import digest_json
+from plmrec.digests import digest_json, shard_of
 from plmrec.params import TaxonomyParams, TopicParams, UnderstandingParams
 from plmrec.stages.content_vectors import read_contents
 from plmrec.stores import tables
@@ -29,7 +29,8 @@ from plmrec.understanding.corpus import CorpusWords, count_words
 
 log = logging.getLogger(__name__)
 
-_MOST_ITEMS: Final = 50_000  # of a larger corpus, so many are looked at, drawn evenly
+_MOST_ITEMS: Final = 50_000  # of a larger corpus, about so many are looked at
+_DRAWS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +102,7 @@ def prepare(sources: Sources, asked: Asked) -> tuple[Taxonomy, topics.Topics]:
     found = None if asked.anew else _fitting_topics(sources, asked)
     if tags is not None and found is not None:
         return tags, found
-    corpus = _read_corpus(sources, asked.seed)
+    corpus = _read_corpus(sources)
     if found is None:
         found = _new_topics(sources, asked, corpus)
     if tags is None:
@@ -152,8 +153,7 @@ def _fitting_topics(sources: Sources, asked: Asked) -> topics.Topics | None:
         return None
     described, _ = load_topics(sources.workspace)
     recipe = _topics_recipe(asked.params.topics, asked.seed, sources.fingerprint)
-    n_items = sum(sources.documents.read(shard, ["item_id"]).num_rows for shard in _shards(sources))
-    grown = n_items > described["n_items"] * (1.0 + asked.params.topics.growth)
+    grown = _count_items(sources) > described["n_items"] * (1.0 + asked.params.topics.growth)
     if described["recipe"] != recipe or grown:
         return None
     return current_topics(sources.workspace)
@@ -235,14 +235,11 @@ def _shards(sources: Sources) -> list[str]:
     return sources.documents.shards
 
 
-def _read_corpus(sources: Sources, seed: int) -> Corpus:
-    """Read the corpus, in the order of its item ids; of a large one, a part drawn evenly."""
-    rows = sorted(_rows(sources), key=lambda row: str(row[0]))
-    n_items = len(rows)
-    if n_items > _MOST_ITEMS:
-        rng = np.random.default_rng(seed)
-        places = np.sort(rng.choice(n_items, _MOST_ITEMS, replace=False))
-        rows = [rows[place] for place in places]
+def _read_corpus(sources: Sources) -> Corpus:
+    """Read the corpus, in the order of its item ids; of a large one, a part drawn by their hash."""
+    n_items = _count_items(sources)
+    share = min(_MOST_ITEMS / max(n_items, 1), 1.0)
+    rows = sorted(_rows(sources, share), key=lambda row: row[0])
     vectors = np.stack([row[4] for row in rows]) if rows else np.zeros((0, 1))
     return Corpus(
         n_items=n_items,
@@ -253,7 +250,13 @@ def _read_corpus(sources: Sources, seed: int) -> Corpus:
     )
 
 
-def _rows(sources: Sources) -> Iterator[tuple[str, str, list[str], list[str], FloatMatrix]]:
+def _count_items(sources: Sources) -> int:
+    return sum(sources.documents.read(shard, ["item_id"]).num_rows for shard in _shards(sources))
+
+
+def _rows(
+    sources: Sources, share: float
+) -> Iterator[tuple[str, str, list[str], list[str], FloatMatrix]]:
     for shard in _shards(sources):
         contents = read_contents(sources.passages, shard)
         known = dict(zip(contents.item_ids, contents.vectors, strict=True))
@@ -263,5 +266,6 @@ def _rows(sources: Sources) -> Iterator[tuple[str, str, list[str], list[str], Fl
         }
         for row in sources.documents.read(shard, ["item_id", "text"]).to_pylist():
             item_id = row["item_id"]
-            if item_id in known and item_id in labels:
+            drawn = shard_of(item_id, _DRAWS) < share * _DRAWS
+            if drawn and item_id in known and item_id in labels:
                 yield item_id, body(row["text"]), *labels[item_id], known[item_id]

@@ -245,3 +245,15 @@ def test_an_empty_dataset_is_understood(tmp_settings: Settings) -> None:
 def test_without_vectors_the_next_step_is_said(tmp_settings: Settings) -> None:
     with pytest.raises(MissingStageError, match="plmrec embed"):
         understand(settings=tmp_settings, params=PARAMS)
+
+
+def test_of_a_large_corpus_a_part_is_looked_at_and_every_item_is_understood(
+    tmp_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plmrec.stages.taxonomy._MOST_ITEMS", 15)
+    write(tmp_settings, make_items(60))
+    report = run(tmp_settings)
+    assert report["out"] == 60
+    counted = Workspace(tmp_settings.workspace).read_json("topics", "1", "topics.json")
+    assert counted["n_items"] == 60
+    assert 5 <= counted["corpus"]["n_documents"] <= 30
