@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from plmrec.app.bench import bench_speech
+from plmrec.app.bench_shards import bench_shards
 from plmrec.errors import DataContractError
 from plmrec.params import Params, SpeechParams
 from tests.support.media import tone, wav
@@ -73,3 +74,16 @@ def test_the_bare_backend_hears_the_same_files_in_turns(tmp_path, tmp_settings):
     (tmp_path / "a.wav").write_bytes(wav(tone(3)))
     again = bench_speech(tmp_path / "refs.tsv", settings=tmp_settings, params=SCRIPTED)
     assert again["refs_digest"] != result["refs_digest"]
+
+
+@pytest.mark.slow
+def test_shards_are_transcribed_by_the_stage_itself_and_none_is_left_empty(tmp_path, tmp_settings):
+    for number in range(4):
+        (tmp_path / f"{number}.wav").write_bytes(wav(tone(2 + number)))
+    lines = [f"{number}.wav\tspeech\n" for number in range(4)]
+    (tmp_path / "refs.tsv").write_text("file\ttext\n" + "".join(lines))
+    found = bench_shards(tmp_path / "refs.tsv", n_shards=2, settings=tmp_settings, params=SCRIPTED)
+    assert found["speed_up"] == pytest.approx(found["in_turn_s"] / found["at_once_s"], abs=0.01)
+    broken = Params(speech=SpeechParams(backend="hearsay"))
+    with pytest.raises(DataContractError, match="hearsay"):
+        bench_shards(tmp_path / "refs.tsv", n_shards=2, settings=tmp_settings, params=broken)
