@@ -204,7 +204,7 @@ def test_a_misspelt_option_is_refused() -> None:
 
 @pytest.mark.slow
 def test_the_default_model_gives_its_published_vectors() -> None:
-    encoder = build_backend("encoders", "transformer", {})
+    encoder = build_backend("encoders", "transformer", {"dtype": "float32"})
     assert (encoder.dim, encoder.max_tokens) == (384, 254)
     vectors = encoder.encode(
         ["A cowboy doll is jealous of a new toy.", "The quick brown fox jumps over the lazy dog."]
