@@ -137,9 +137,7 @@ def _cluster(
     items: FloatMatrix, *, max_topics: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], FloatMatrix]:
     """Topic of each item, and the topics' unit centroids, the largest topic first."""
-    n_topics = min(
-        max_topics, max(round(len(items) ** 0.5), 1), len(np.unique(items, axis=0))
-    )
+    n_topics = min(max_topics, max(round(len(items) ** 0.5), 1), len(np.unique(items, axis=0)))
     if not len(items):
         return np.zeros(0, np.int64), np.zeros((0, items.shape[1]), np.float32)
     from sklearn.cluster import KMeans

@@ -7,9 +7,7 @@ from pathlib import Path
 LANGUAGES = ("en", "de")
 
 
-def write_tiny_whisper(
-    folder: Path, *, seed: int = 0, multilingual: bool = True
-) -> Path:
+def write_tiny_whisper(folder: Path, *, seed: int = 0, multilingual: bool = True) -> Path:
     """Write config, weights, tokenizer and feature extractor; the same seed gives the same."""
     import torch
     from tokenizers.pre_tokenizers import ByteLevel
