@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from plmrec.encoders._model_folder import ModelFolder, find_model
 from plmrec.encoders._weights import is_decoder
 from plmrec.errors import BackendUnavailableError, ParamsError
+from plmrec.params import AdaptationParams, PretrainingParams
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -79,6 +80,18 @@ class Schedule:
     learning_rate: float
     warmup_share: float
     seed: int
+
+    @classmethod
+    def of(cls, params: PretrainingParams | AdaptationParams, *, seed: int) -> Schedule:
+        """The schedule that a section of params.yaml asks for."""
+        return cls(
+            epochs=params.epochs,
+            max_steps=params.max_steps,
+            batch_size=params.batch_size,
+            learning_rate=params.learning_rate,
+            warmup_share=params.warmup_share,
+            seed=seed,
+        )
 
     def n_steps(self, n_rows: int) -> int:
         """Steps for so many rows; at least one."""

@@ -49,14 +49,7 @@ def adapt(
     return train_pairs(
         open_source(options),
         pairs,
-        schedule=Schedule(
-            epochs=params.epochs,
-            max_steps=params.max_steps,
-            batch_size=params.batch_size,
-            learning_rate=params.learning_rate,
-            warmup_share=params.warmup_share,
-            seed=seed,
-        ),
+        schedule=Schedule.of(params, seed=seed),
         max_tokens=params.max_tokens,
         scale=params.scale,
         work=work,
