@@ -14,11 +14,13 @@ from plmrec.tags import Tag, Taxonomy
 from plmrec.types import FloatMatrix
 from plmrec.understanding.base import Encode
 
-VERSION: Final = 1  # raise it when the same inputs give another taxonomy
+VERSION: Final = 2  # raise it when the same inputs give another taxonomy
 
 _LABEL_SHARE: Final = 0.7  # of the items with a label in its vector, against its words
 _NEAREST: Final = 0.02  # share of the corpus whose mean moves a tag without carriers
 _MIN_CARRIERS: Final = 8  # for a curve of its own
+# Of the tail, over all pairs: a list of interests is longer than those a corpus is about.
+_OVERALL: Final = 1 / 3
 _CREATOR_TAIL: Final = 0.1  # of the tail: who made an item is told by its label, seldom by likeness
 _MIN_SCALE: Final = 0.01
 _SMALL: Final = 1e-9
@@ -68,8 +70,8 @@ def build_taxonomy(
     any other, its words moved towards the items nearest them. Strength of a label is the
     probability that an item with this cosine has it, by Platt's method, each item judged by
     the others; without labels to learn from, strength 1/2 is the cosine that the share ``tail`` of
-    the corpus exceeds, and of all pairs of an item and such a tag: a tag that is far from the whole
-    corpus is carried by nothing.
+    the corpus exceeds, or a third of that share of all pairs of an item and such a tag: a tag that
+    is far from the whole corpus is carried by nothing.
 
     Source:
         Platt 1999, "Probabilistic outputs for support vector machines"; Rocchio 1971, "Relevance
@@ -93,7 +95,8 @@ def build_taxonomy(
         )
     if len(items) > 1:
         free = [n for n, tag in enumerate(sources.tags) if tag.origin in {"curated", "mined"}]
-        least = np.quantile(items @ vectors[free].T, 1.0 - sources.tail) if free else 0.0
+        share = _OVERALL * sources.tail
+        least = np.quantile(items @ vectors[free].T, 1.0 - share) if free else 0.0
         offsets[free] = np.maximum(offsets[free], least)
     described = [[tag.tag_id, tag.name, tag.origin, list(tag.words)] for tag in sources.tags]
     numbers = [np.round(column, 3).tolist() for column in (vectors, offsets, scales, mean)]
