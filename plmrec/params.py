@@ -275,7 +275,7 @@ class TaxonomyParams(Section):
         default=0.03,
         gt=0,
         lt=0.5,
-        description="share of the corpus that carries a tag no item is labelled with",
+        description="largest share of the corpus that carries a tag no item is labelled with",
     )
     min_strength: Fraction = Field(
         default=0.5, description="strength from which on an item carries a tag; labels have 1"
