@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from plmrec.app.context import Context, open_context
 from plmrec.app.embed import encoder_fingerprint
-from plmrec.app.understand import renew
 from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stores.tables import meanings_table
@@ -69,11 +68,6 @@ def show(
         for place, tag in enumerate(taxonomy.tags)
     ]
     return sorted(rows, key=lambda row: (row["origin"], row["tag_id"]))
-
-
-def build(*, settings: Settings | None = None, params: Params | None = None) -> dict[str, Any]:
-    """Make taxonomy and topics anew from the corpus as it is; see app.understand.renew."""
-    return renew(settings=settings, params=params)
 
 
 def diff(

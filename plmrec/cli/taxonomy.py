@@ -49,7 +49,7 @@ def show(
 @taxonomy.command()
 def build(as_json: output.JsonOption = False) -> None:
     """Find tags and topics anew in the corpus as it is; what says the same stays as it is."""
-    from plmrec.app.taxonomy import build as run
+    from plmrec.app.understand import renew as run
 
     found = run()
     if as_json:

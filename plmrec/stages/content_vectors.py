@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
 from plmrec.stores.workspace import ShardedTable
 from plmrec.types import FloatMatrix
@@ -32,7 +33,8 @@ def read_contents(passages: ShardedTable, shard: str) -> Contents:
         return Contents(item_ids=(), vectors=np.zeros((0, 1), dtype=np.float32))
     ids = np.asarray(table["item_id"].to_pylist(), dtype=object)
     numbers = table["passage_no"].to_numpy()
-    vectors = np.stack(table["vector"].combine_chunks().to_numpy(zero_copy_only=False))
+    flat = pc.list_flatten(table["vector"]).to_numpy()
+    vectors = flat.reshape(table.num_rows, -1)
     names, places, counts = np.unique(ids, return_inverse=True, return_counts=True)
     counted = (numbers > 0) | (counts[places] == 1)
     total = np.zeros((len(names), vectors.shape[1]), dtype=np.float64)

@@ -173,10 +173,12 @@ def embed_shard(
     """
     started = time.perf_counter()
     inputs = read_inputs(opened, shard, params)
-    _update_documents(opened, shard, inputs, params)
     stale = stale_items(opened, shard, inputs)
+    written = stale_keys(opened.documents, shard, inputs.documents)
+    composed = _compose(opened, shard, sorted({*stale, *written}), params)
+    _update_documents(opened, shard, inputs, composed)
     encoded: dict[str, EncodedItem] = {}
-    for documents in _in_groups(_compose(opened, shard, stale, params)):
+    for documents in _in_groups({key: composed[key] for key in stale}):
         encoded |= encode_items(documents, encoder=encoder, params=params)
         advance(len(documents))
     if not is_current(opened.passages, shard, inputs.vectors):
@@ -215,22 +217,25 @@ def count_masked(documents: ShardedTable, shard: str) -> dict[str, int]:
 
 
 def _update_documents(
-    opened: EmbedTables, shard: str, inputs: ShardInputs, params: DocumentParams
+    opened: EmbedTables, shard: str, inputs: ShardInputs, composed: Mapping[str, Document]
 ) -> None:
-    def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            {
-                "item_id": item_id,
-                "text": document.text,
-                "n_chars": len(document.text),
-                "transcript_digest": inputs.transcripts[item_id],
-                "masked": json.dumps(document.masked) if document.masked else None,
-                "digest": document.digest,
-            }
-            for item_id, document in _compose(opened, shard, keys, params).items()
-        ]
+    def row(item_id: str, document: Document) -> dict[str, Any]:
+        text = document.text
+        return {
+            "item_id": item_id,
+            "text": text,
+            "n_chars": len(text),
+            "transcript_digest": inputs.transcripts[item_id],
+            "masked": json.dumps(document.masked) if document.masked else None,
+            "digest": document.digest,
+        }
 
-    update_shard(opened.documents, shard, inputs=inputs.documents, compute=compute)
+    update_shard(
+        opened.documents,
+        shard,
+        inputs=inputs.documents,
+        compute=lambda keys: [row(key, composed[key]) for key in keys],
+    )
 
 
 def _compose(

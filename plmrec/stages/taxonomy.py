@@ -19,7 +19,7 @@ from plmrec.stores.taxonomies import (
     taxonomy_recipe,
     taxonomy_versions,
 )
-from plmrec.stores.topics import load_topics, save_topics, topics_versions
+from plmrec.stores.versions import Versions
 from plmrec.stores.workspace import ShardedTable, Workspace
 from plmrec.tags import Taxonomy
 from plmrec.types import FloatMatrix
@@ -116,7 +116,7 @@ def current_topics(workspace: Workspace, version: int | None = None) -> topics.T
     Raises:
         MissingStageError: There is none.
     """
-    described, arrays = load_topics(workspace, version)
+    described, arrays = _topics(workspace).load(version)
     words = described["corpus"]
     return topics.Topics(
         version=described["version"],
@@ -130,6 +130,10 @@ def current_topics(workspace: Workspace, version: int | None = None) -> topics.T
         next_id=described["next_id"],
         corpus=CorpusWords(n_documents=words["n_documents"], counts=words["counts"]),
     )
+
+
+def _topics(workspace: Workspace) -> Versions:
+    return Versions(workspace, "topics")
 
 
 def _taxonomy_recipe(params: TaxonomyParams, list_digest: str, fingerprint: str) -> str:
@@ -149,9 +153,9 @@ def _topics_recipe(params: TopicParams, seed: int, fingerprint: str) -> str:
 
 
 def _fitting_topics(sources: Sources, asked: Asked) -> topics.Topics | None:
-    if not topics_versions(sources.workspace):
+    if not _topics(sources.workspace).all():
         return None
-    described, _ = load_topics(sources.workspace)
+    described = _topics(sources.workspace).describe()
     recipe = _topics_recipe(asked.params.topics, asked.seed, sources.fingerprint)
     grown = _count_items(sources) > described["n_items"] * (1.0 + asked.params.topics.growth)
     if described["recipe"] != recipe or grown:
@@ -160,7 +164,7 @@ def _fitting_topics(sources: Sources, asked: Asked) -> topics.Topics | None:
 
 
 def _new_topics(sources: Sources, asked: Asked, corpus: Corpus) -> topics.Topics:
-    versions = topics_versions(sources.workspace)
+    versions = _topics(sources.workspace).all()
     before = current_topics(sources.workspace) if versions else None
     found = topics.find_topics(
         corpus.texts,
@@ -175,7 +179,6 @@ def _new_topics(sources: Sources, asked: Asked, corpus: Corpus) -> topics.Topics
     if before is not None and before.digest == found.digest and _fitting_topics(sources, asked):
         return before
     described = {
-        "version": found.version,
         "digest": found.digest,
         "fingerprint": found.fingerprint,
         "ids": list(found.ids),
@@ -187,7 +190,7 @@ def _new_topics(sources: Sources, asked: Asked, corpus: Corpus) -> topics.Topics
         "n_items": corpus.n_items,
     }
     arrays = {"centroids": found.centroids, "mean": found.mean}
-    save_topics(sources.workspace, found.version, described, arrays)
+    _topics(sources.workspace).save(found.version, described, arrays)
     log.info("topics: version %d, %d topics", found.version, len(found.ids))
     return found
 
@@ -231,10 +234,6 @@ def _new_taxonomy(
     return made
 
 
-def _shards(sources: Sources) -> list[str]:
-    return sources.documents.shards
-
-
 def _read_corpus(sources: Sources) -> Corpus:
     """Read the corpus, in the order of its item ids; of a large one, a part drawn by their hash."""
     n_items = _count_items(sources)
@@ -251,13 +250,15 @@ def _read_corpus(sources: Sources) -> Corpus:
 
 
 def _count_items(sources: Sources) -> int:
-    return sum(sources.documents.read(shard, ["item_id"]).num_rows for shard in _shards(sources))
+    return sum(
+        sources.documents.read(shard, ["item_id"]).num_rows for shard in sources.documents.shards
+    )
 
 
 def _rows(
     sources: Sources, share: float
 ) -> Iterator[tuple[str, str, list[str], list[str], FloatMatrix]]:
-    for shard in _shards(sources):
+    for shard in sources.documents.shards:
         contents = read_contents(sources.passages, shard)
         known = dict(zip(contents.item_ids, contents.vectors, strict=True))
         labels = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
@@ -22,7 +21,8 @@ import pyarrow.compute as pc
 from plmrec.digests import digest_json, digest_rows
 from plmrec.errors import MissingStageError
 from plmrec.params import TaxonomyParams
-from plmrec.stages.content_vectors import read_contents
+from plmrec.stages.content_vectors import Contents, read_contents
+from plmrec.stages.embed import count_masked
 from plmrec.stages.incremental import is_current, stale_keys, update_shard
 from plmrec.stages.taxonomy import body
 from plmrec.stores import tables
@@ -170,18 +170,16 @@ def understand_shard(
     inputs = read_inputs(opened, shard, readers)
 
     def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
+        known = _read_known(opened, shard, keys)
         rows: list[dict[str, Any]] = []
         for start in range(0, len(keys), _ITEMS_AT_ONCE):
             some = keys[start : start + _ITEMS_AT_ONCE]
-            rows += _understand(opened, shard, some, readers, inputs)
+            rows += _understand(known, some, readers, inputs)
             advance(len(some))
         return rows
 
     outcome = update_shard(opened.meanings, shard, inputs=inputs, compute=compute)
     log.info("understand %s: %d computed of %d", shard, len(outcome.computed), len(inputs))
-    masked: Counter[str] = Counter()
-    for row in outcome.rows:
-        masked.update(json.loads(row["masked"] or "{}"))
     return StageReport(
         stage="understand",
         n_in=len(inputs),
@@ -194,25 +192,39 @@ def understand_shard(
             "shard": shard,
             "taxonomy_version": readers.taxonomy.version,
             "topics_version": readers.topics.version,
-            "masked": dict(sorted(masked.items())),
+            "masked": count_masked(opened.documents, shard),
         },
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Known:
+    """What the tables say of some items of a shard, read once."""
+
+    documents: Mapping[str, Mapping[str, Any]]
+    items: Mapping[str, Mapping[str, Any]]
+    comments: Mapping[str, Mapping[str, Any]]
+    contents: Contents
+    places: Mapping[str, int]
+
+
+def _read_known(opened: UnderstandTables, shard: str, keys: Sequence[str]) -> _Known:
+    contents = read_contents(opened.passages, shard)
+    return _Known(
+        documents=_rows(opened.documents, shard, keys, ["text", "masked"]),
+        items=_rows(opened.items, shard, keys, ["language", "genres", "creators"]),
+        comments=_rows(opened.comments, shard, keys, ["n_comments", "texts"]),
+        contents=contents,
+        places={item_id: place for place, item_id in enumerate(contents.item_ids)},
+    )
+
+
 def _understand(
-    opened: UnderstandTables,
-    shard: str,
-    keys: Sequence[str],
-    readers: Readers,
-    inputs: Mapping[str, str],
+    known: _Known, keys: Sequence[str], readers: Readers, inputs: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Rows of some items, in the order of the keys."""
-    documents = _rows(opened.documents, shard, keys, ["text", "masked"])
-    items = _rows(opened.items, shard, keys, ["language", "genres", "creators"])
-    comments = _rows(opened.comments, shard, keys, ["n_comments", "texts"])
-    contents = read_contents(opened.passages, shard)
-    places = {item_id: place for place, item_id in enumerate(contents.item_ids)}
-    vectors = contents.vectors[[places[key] for key in keys]]
+    documents, items, comments = known.documents, known.items, known.comments
+    vectors = known.contents.vectors[[known.places[key] for key in keys]]
     texts = [body(documents[key]["text"]) for key in keys]
     # Names and labels alone have keywords, but tell no language and no mood, and sum nothing up.
     written = [

@@ -10,8 +10,14 @@ import pytest
 
 from plmrec.app.context import open_context
 from plmrec.app.embed import embed, encoder_fingerprint
-from plmrec.app.taxonomy import build, diff, show, versions
-from plmrec.app.understand import finish_understand, prepare, understand, understand_shard
+from plmrec.app.taxonomy import diff, show, versions
+from plmrec.app.understand import (
+    finish_understand,
+    prepare,
+    renew,
+    understand,
+    understand_shard,
+)
 from plmrec.digests import digest_json, shard_of
 from plmrec.errors import MissingStageError
 from plmrec.params import Params
@@ -166,7 +172,7 @@ def test_comments_count_and_change_only_their_item(tmp_settings: Settings) -> No
 def test_new_items_change_no_version_until_asked(tmp_settings: Settings) -> None:
     write(tmp_settings, make_items())
     run(tmp_settings)
-    assert build(settings=tmp_settings, params=PARAMS)["taxonomy_version"] == 1  # says the same
+    assert renew(settings=tmp_settings, params=PARAMS)["taxonomy_version"] == 1  # says the same
     more = [
         *make_items(),
         *(item | {"item_id": f"n{item['item_id']}", "genres": ["Snow"]} for item in make_items(6)),
@@ -176,7 +182,7 @@ def test_new_items_change_no_version_until_asked(tmp_settings: Settings) -> None
     assert (report["computed"], report["taxonomy_version"], report["topics_version"]) == (3, 1, 1)
     write(tmp_settings, more)
     run(tmp_settings)
-    assert build(settings=tmp_settings, params=PARAMS)["taxonomy_version"] == 2
+    assert renew(settings=tmp_settings, params=PARAMS)["taxonomy_version"] == 2
     changes = diff(1, 2, settings=tmp_settings, params=PARAMS)
     assert ("added", "genre:snow") in {(row["change"], row["tag_id"]) for row in changes}
     assert [row["version"] for row in versions(settings=tmp_settings, params=PARAMS)] == [1, 2]
