@@ -15,22 +15,15 @@ from datetime import timedelta
 
 from airflow.sdk import dag
 
-from plmrec_dagkit import DATASET, TRANSCRIPTS, StageOperator, dag_defaults
-
-
-def _arguments(shard: str) -> dict[str, str]:
-    return {"shard": shard}
+from plmrec_dagkit import DATASET, TRANSCRIPTS, StageOperator, dag_defaults, map_shards
 
 
 @dag(schedule=[DATASET], doc_md=__doc__, **dag_defaults(deadline=timedelta(hours=12)))
 def plmrec_transcribe() -> None:
     plan = StageOperator(task_id="plan", call="transcribe.pending_shards")
-    shards = StageOperator.partial(
-        task_id="transcribe",
-        call="transcribe.transcribe_shard",
-        pool="speech",
-        map_index_template="{{ task.arguments['shard'] }}",
-    ).expand(arguments=plan.output.map(_arguments))
+    shards = map_shards(
+        plan, task_id="transcribe", call="transcribe.transcribe_shard", pool="speech"
+    )
     StageOperator(
         task_id="finish",
         call="transcribe.finish_transcribe",

@@ -138,6 +138,27 @@ class StageOperator(BaseOperator):
         return report
 
 
+def _shard_arguments(shard: str) -> dict[str, str]:
+    return {"shard": shard}
+
+
+def map_shards(plan: StageOperator, *, task_id: str, call: str, pool: str) -> Any:
+    """One task for each shard that a plan lists; ``output`` of the result holds their reports.
+
+    Args:
+        plan: Returns the names of shards.
+        task_id: Of the mapped task.
+        call: Takes the argument ``shard``; see StageOperator.
+        pool: That bounds how many run at once.
+    """
+    return StageOperator.partial(
+        task_id=task_id,
+        call=call,
+        pool=pool,
+        map_index_template="{{ task.arguments['shard'] }}",
+    ).expand(arguments=plan.output.map(_shard_arguments))
+
+
 def retrain_requested(context: Any) -> bool:
     """Tell whether this run, or one of the runs whose assets triggered it, asked to retrain."""
     if context["params"].get("retrain"):
