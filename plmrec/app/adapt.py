@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plmrec.app.context import open_context
-from plmrec.app.encoders import (
-    evaluate_versions,
-    finish_version,
-    make_version,
-    open_yardstick,
-    own_texts,
+from plmrec.app.encoder_training import (
+    Training,
     read_texts,
+    train_encoder,
     trainable,
     training_digest,
 )
+from plmrec.app.encoder_worth import open_yardstick, own_texts
 from plmrec.app.shards import Progress, no_progress
 from plmrec.params import Params
 from plmrec.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def adapt(
@@ -46,7 +46,7 @@ def adapt(
         embedding: Told shards embedded with the new version and to embed.
 
     Returns:
-        See ``finish_version``; besides ``made_by pairs paired_items text_pairs``.
+        See ``train_encoder``; besides ``made_by pairs paired_items text_pairs``.
 
     Raises:
         MissingStageError: The dataset or its documents are not there.
@@ -61,11 +61,8 @@ def adapt(
     yardstick = open_yardstick(context)
     learnt = yardstick.learnable()
     pairs = find_pairs(learnt, context.params.adaptation, seed=context.params.seed)
-    digest = training_digest(context, "adaptation", learnt.digest())
-    work = context.workspace.local("state", "adapt", digest)
 
-    def train(folder: Path) -> None:
-        from plmrec.encoders._training import open_source, save_encoder
+    def learn(work: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
         from plmrec.stages.adapt import adapt as stage
         from plmrec.stages.adapt import mix_pairs
 
@@ -74,24 +71,16 @@ def adapt(
         own, seed = own_texts(context, yardstick), context.params.seed
         mixed = mix_pairs(pairs, texts, own, context.params.adaptation, seed=seed)
         body = stage(
-            options,
-            mixed,
-            context.params.adaptation,
-            seed=seed,
-            work=work,
-            progress=progress,
+            options, mixed, context.params.adaptation, seed=seed, work=work, progress=progress
         )
-        about = {
-            "made_by": "adapt",
-            "digest": digest,
+        return body, {
             "pairs": len(pairs),
             "paired_items": len({*pairs.ravel().tolist()}),
             "text_pairs": len(mixed) - len(pairs),
         }
-        save_encoder(open_source(options), body, folder, about)
 
-    version = make_version(context, digest, train)
-    shutil.rmtree(work, ignore_errors=True)
-    changes = evaluate_versions(context, version, yardstick, embedding)
-    about = context.workspace.read_json("encoders", version.folder.name, "plmrec.json")
-    return finish_version(context, version, changes, about, require_gain)
+    digest = training_digest(context, "adaptation", learnt.digest())
+    training = Training(made_by="adapt", options=options, digest=digest, learn=learn)
+    return train_encoder(
+        context, training, yardstick, require_gain=require_gain, progress=embedding
+    )

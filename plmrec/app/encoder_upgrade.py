@@ -13,7 +13,7 @@ import numpy as np
 
 from plmrec.app.context import Context, database_url, open_context
 from plmrec.app.embed import CURRENT, embed, load_encoder
-from plmrec.app.encoders import FOLDER, embed_beside, versions, with_encoder, with_params
+from plmrec.app.encoders import FOLDER, embed_beside, versions, with_encoder
 from plmrec.app.evaluate import evaluate
 from plmrec.app.evaluate import promote as crown
 from plmrec.app.refresh import refresh
@@ -91,9 +91,7 @@ def plan_upgrade(
         BackendUnavailableError: The new encoder is not here.
     """
     context = open_context(settings, params)
-    new = with_params(
-        context, with_encoder(context.params, find_encoder(context, name, options or {}))
-    )
+    new = with_encoder(context, find_encoder(context, name, options or {}))
     old_encoder, encoder = load_encoder(context), load_encoder(new)
     stale = _stale(new, encoder.fingerprint)
     texts = _passages_of(context, old_encoder.fingerprint, stale)
@@ -145,7 +143,7 @@ def upgrade(
     """
     context = open_context(settings, params)
     chosen = find_encoder(context, name, options or {})
-    new = with_params(context, with_encoder(context.params, chosen))
+    new = with_encoder(context, chosen)
     encoder = embed_beside(new, on_stage("embed beside the live vectors"))
     champion = _champion(context)
     before = _note_current(context)

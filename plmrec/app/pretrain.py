@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plmrec.app.context import open_context
-from plmrec.app.encoders import (
-    evaluate_versions,
-    finish_version,
-    make_version,
-    open_yardstick,
+from plmrec.app.encoder_training import (
+    Training,
     read_texts,
+    train_encoder,
     trainable,
     training_digest,
 )
+from plmrec.app.encoder_worth import open_yardstick
 from plmrec.app.shards import Progress, no_progress
 from plmrec.params import Params
 from plmrec.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def pretrain(
@@ -43,7 +44,7 @@ def pretrain(
         embedding: Told shards embedded with the new version and to embed.
 
     Returns:
-        See ``finish_version``; besides ``made_by objective steps loss_before loss_after``, the
+        See ``train_encoder``; besides ``made_by objective steps loss_before loss_after``, the
         losses being those of the held-out texts, in nats per token, None without such texts.
 
     Raises:
@@ -54,11 +55,8 @@ def pretrain(
     context = open_context(settings, params)
     options = trainable(context)
     yardstick = open_yardstick(context)
-    digest = training_digest(context, "pretraining")
-    work = context.workspace.local("state", "pretrain", digest)
 
-    def train(folder: Path) -> None:
-        from plmrec.encoders._training import open_source, save_encoder
+    def learn(work: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
         from plmrec.stages.pretrain import pretrain as stage
 
         result = stage(
@@ -69,21 +67,18 @@ def pretrain(
             work=work,
             progress=progress,
         )
-        about = {
-            "made_by": "pretrain",
-            "digest": digest,
+        return result.body, {
             "objective": result.objective,
             "steps": result.steps,
             "loss_before": _number(result.loss_before),
             "loss_after": _number(result.loss_after),
         }
-        save_encoder(open_source(options), result.body, folder, about)
 
-    version = make_version(context, digest, train)
-    shutil.rmtree(work, ignore_errors=True)
-    changes = evaluate_versions(context, version, yardstick, embedding)
-    about = context.workspace.read_json("encoders", version.folder.name, "plmrec.json")
-    return finish_version(context, version, changes, about, require_gain)
+    digest = training_digest(context, "pretraining")
+    training = Training(made_by="pretrain", options=options, digest=digest, learn=learn)
+    return train_encoder(
+        context, training, yardstick, require_gain=require_gain, progress=embedding
+    )
 
 
 def _number(value: float) -> float | None:

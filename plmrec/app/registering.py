@@ -7,15 +7,17 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import plmrec
 from plmrec.app.context import Context, tracking_uri
+from plmrec.app.encoder_registry import register_encoder
 from plmrec.app.inputs import Inputs
 from plmrec.app.provenance import airflow_run, git_commit
 from plmrec.app.releases import artifact_root, open_registry, state_cache
-from plmrec.releases.life import ENCODER_MODEL, MODEL
+from plmrec.releases.life import MODEL
 from plmrec.stores.releases import Release
 from plmrec.stores.state_folder import write_state
 
@@ -117,24 +119,18 @@ def _log_trials(run: Run, result: TrainResult, k: int) -> None:
 
 
 def _register_encoder(run: Run, context: Context, inputs: Inputs) -> None:
-    """Register the encoder once per fingerprint; its weights stay where they are."""
-    registry = open_registry(context, ENCODER_MODEL)
-    registry.ensure("Encoders whose vectors releases were trained on; one version each.")
-    if any(
-        each.tags.get("fingerprint") == inputs.fingerprint for each in registry.versions().values()
-    ):
-        return
-    described = {**inputs.encoder, "settings": context.params.encoder.model_dump(mode="json")}
+    """Register the encoder whose vectors the training read."""
+    settings = context.params.encoder.model_dump(mode="json")
+    described = {**inputs.encoder, "settings": settings}
     described.pop("digest", None)  # of the vectors, not of the encoder
-    run.log_json(described, "encoder/model.json")
-    registry.add(
-        source=run.artifact_url("encoder"),
-        run_id=run.run_id,
-        model_id=None,
+    register_encoder(
+        context,
+        nullcontext(run),
+        described=described,
         tags={
             "fingerprint": inputs.fingerprint,
             "name": str(inputs.encoder.get("name", "")),
-            "settings": json.dumps(described["settings"], sort_keys=True),
+            "settings": json.dumps(settings, sort_keys=True),
         },
     )
 

@@ -31,15 +31,21 @@ _ENOUGH_LIKES: Final = 5000  # to tell the usual weight from
 _CARRIED: Final = 0.5  # strength from which a reason may say that an item has a tag
 
 
-def load_data(context: Context, fingerprint: str) -> TrainingData:
-    """Load everything a recommender is fitted on, with the vectors of one encoder."""
-    n_shards = context.params.shards
+def load_data(context: Context, fingerprint: str | None) -> TrainingData:
+    """Load everything a recommender is fitted on, with the vectors and tags of one encoder.
+
+    None is for what reads neither vectors nor tags.
+    """
+    n_shards, vectors, tags = context.params.shards, None, None
+    if fingerprint is not None:
+        vectors = item_vectors_table(context.workspace, n_shards, fingerprint)
+        tags = load_tags(context, fingerprint)
     return stage.load_training_data(
         items=items_table(context.workspace, n_shards),
         interactions=interactions_table(context.workspace, n_shards),
-        vectors=item_vectors_table(context.workspace, n_shards, fingerprint),
+        vectors=vectors,
         feedback=context.params.feedback,
-        tags=load_tags(context, fingerprint),
+        tags=tags,
         feel=comment_judge(context),
     )
 

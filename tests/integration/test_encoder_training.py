@@ -103,6 +103,19 @@ class TestPretrain:
         assert again["mlflow"] == first["mlflow"]
         assert len(registered(where)) == 1
 
+    def test_a_version_that_is_measured_anew_keeps_its_number_and_tells_the_new_worth(self, where):
+        first = pretrain(**where)
+        shorter = where["params"].evaluation.model_copy(update={"k": 2})
+        again = pretrain(
+            settings=where["settings"],
+            params=where["params"].model_copy(update={"evaluation": shorter}),
+        )
+        assert again["mlflow"] == first["mlflow"]
+        after = again["changes"][0]["after"]
+        assert after != pytest.approx(first["changes"][0]["after"], abs=1e-4)
+        tags = registered(where)[first["mlflow"]["version"]].tags
+        assert float(tags["evaluation.likes_after"]) == pytest.approx(after, abs=1e-5)
+
     def test_a_killed_training_goes_on(self, where):
         def die(done: int, _total: int) -> None:
             if done == 8:
