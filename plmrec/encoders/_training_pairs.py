@@ -18,6 +18,7 @@ from plmrec.encoders._training import (
     silence,
     telling,
 )
+from plmrec.model_files import LOCAL_ONLY, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -97,20 +98,11 @@ def _sentence_model(source: Source, max_tokens: int) -> SentenceTransformer:
     if source.folder.declared_pooling() == source.pooling:
         model = SentenceTransformer(
             path,
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "dtype": "float32"},
+            **LOCAL_ONLY,
+            model_kwargs={**SAFE_WEIGHTS, "dtype": "float32"},
         )
     else:
-        body = Transformer(
-            path,
-            model_kwargs={
-                "use_safetensors": True,
-                "dtype": "float32",
-                "local_files_only": True,
-                "trust_remote_code": False,
-            },
-        )
+        body = Transformer(path, model_kwargs={**SAFE_WEIGHTS, "dtype": "float32"})
         mode = POOLING_MODES[source.pooling]
         pooling = Pooling(source.folder.dim, pooling_mode=mode)
         model = SentenceTransformer(modules=[body, pooling, Normalize()])

@@ -27,8 +27,8 @@ from plmrec.encoders._packed import PackedBert, can_pack
 from plmrec.encoders._padded import PaddedModel
 from plmrec.encoders._pooling import pool
 from plmrec.encoders._precision import DtypeOption, Precision, resolve_precision
-from plmrec.encoders._weights import is_decoder, load_weights
 from plmrec.errors import BackendUnavailableError, ParamsError
+from plmrec.model_files import load_part, load_weights
 from plmrec.params import Section
 from plmrec.types import FloatMatrix
 
@@ -256,11 +256,7 @@ class TransformerEncoder:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(self._folder.path), local_files_only=True, trust_remote_code=False
-        )
+        tokenizer = load_part("AutoTokenizer", self._folder.path)
         tokenizer.truncation_side = "right"
         return tokenizer
 
@@ -268,14 +264,20 @@ class TransformerEncoder:
     def _model(self) -> PackedBert | PaddedModel:
         import torch
 
-        dtype = getattr(torch, self.precision)
         is_packed = can_pack(self._folder.json("config.json"))
-        # Packed models keep their embeddings in float32; others run in one precision.
-        loaded = load_weights(self._folder, self.name, torch.float32 if is_packed else dtype)
+        loaded, _ = load_weights(
+            "AutoModel",
+            self._folder.path,
+            who=f"encoder {self.name}",
+            hint="Name a model that transformers knows without remote code",
+            # Packed models keep their embeddings in float32; others run in one precision.
+            dtype="float32" if is_packed else self.precision,
+            may_miss=lambda _, key: "pooler." in key,  # not used
+        )
         loaded = loaded.to(self.device).eval()
         log.info("loaded encoder %s on %s in %s", self.name, self.device, self.precision)
         if is_packed:
-            return PackedBert(loaded, dtype)
+            return PackedBert(loaded, getattr(torch, self.precision))
         global_first = not self._folder.is_sentence_model
         return PaddedModel(loaded, pad_id=self._pad_id, global_first=global_first)
 
@@ -287,11 +289,7 @@ class TransformerEncoder:
     def _pooling(self) -> str:
         if self._options.pooling != "auto":
             return self._options.pooling
-        return self._declared_pooling or ("last" if self._is_decoder else "mean")
-
-    @cached_property
-    def _is_decoder(self) -> bool:
-        return is_decoder(str(self._folder.json("config.json").get("model_type")))
+        return self._declared_pooling or ("last" if self._folder.is_decoder else "mean")
 
 
 def _name_of(options: Options, folder: ModelFolder) -> str:

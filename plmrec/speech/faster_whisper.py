@@ -15,9 +15,8 @@ from pydantic import Field
 
 from plmrec.digests import digest_json
 from plmrec.errors import BackendUnavailableError, DataContractError
-from plmrec.model_files import file_sha256, hub_folder
+from plmrec.model_files import file_hashes, find_folder, read_json
 from plmrec.params import Section
-from plmrec.speech._model_files import read_json
 from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Window, Word
 from plmrec.types import Segment
 
@@ -103,18 +102,14 @@ class FasterWhisper:
             "revision": _REVISION,
             "libraries": [metadata.version(name) for name in ("faster-whisper", "ctranslate2")],
             "settings": {name: getattr(options, name) for name in _SETTINGS},
-            "files": {
-                file.name: file_sha256(file)
-                for pattern in _FILES
-                for file in sorted(self._folder.glob(pattern))
-            },
+            "files": file_hashes(self._folder, _FILES),
         }
         return f"{Path(options.model).name or 'model'}-{digest_json(identity)[:12]}"
 
     @cached_property
     def language(self) -> str | None:
         """See SpeechRecogniser: the one set, English for an English-only model, else None."""
-        languages = read_json(self._folder, "config.json").get("lang_ids")
+        languages = read_json("faster_whisper", self._folder / "config.json", dict).get("lang_ids")
         if languages is None or len(languages) > 1:
             return self._options.language
         if self._options.language not in {None, "en"}:
@@ -204,30 +199,14 @@ class FasterWhisper:
 
     @cached_property
     def _folder(self) -> Path:
-        model = self._options.model
-        folder = (
-            Path(model).resolve()
-            if Path(model).is_dir()
-            else hub_folder(
-                "speech",
-                model,
-                self._options.revision,
-                patterns=_FILES,
-                accepted="a folder or a hub name",
-            )
+        return find_folder(
+            "speech",
+            self._options.model,
+            self._options.revision,
+            patterns=_FILES,
+            needed=("model.bin", "config.json", "tokenizer.json"),
+            hint="Convert a Whisper model with ct2-transformers-converter",
         )
-        missing = [
-            name
-            for name in ("model.bin", "config.json", "tokenizer.json")
-            if not (folder / name).exists()
-        ]
-        if missing:
-            raise BackendUnavailableError(
-                f"faster_whisper: expected {', '.join(missing)} in {folder}, found "
-                f"{sorted(file.name for file in folder.iterdir())[:5]}",
-                hint="Convert a Whisper model with ct2-transformers-converter",
-            )
-        return folder
 
     @cached_property
     def _languages(self) -> set[str]:

@@ -14,8 +14,15 @@ from pydantic import Field
 
 from plmrec.digests import digest_json
 from plmrec.errors import BackendUnavailableError
+from plmrec.model_files import (
+    TRANSFORMERS_FILES,
+    file_hashes,
+    find_folder,
+    load_part,
+    load_weights,
+    read_json,
+)
 from plmrec.params import Section
-from plmrec.speech._model_files import file_hashes, find_model, read_json
 from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Window, Word
 from plmrec.types import Segment
 
@@ -29,6 +36,14 @@ _WINDOW_S: Final = 29.0  # Whisper hears 30 s at a time
 _MIN_SPAN_S: Final = 20.0  # a window costs the same, however little is in it
 _LONG_PAUSE_S: Final = 4.0
 _TIME_STEP_S: Final = 0.02  # what one time stamp token counts
+_IDENTITY: Final = (  # every file that can change a text
+    *TRANSFORMERS_FILES,
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "normalizer.json",
+)
+_NEEDED: Final = ("config.json", "preprocessor_config.json", "*.safetensors")
 _SETTINGS: Final = (
     "language",
     "dtype",
@@ -106,14 +121,16 @@ class Whisper:
     def version(self) -> str:
         """Name of the model, and digest of its files and of the settings that change a text."""
         settings = {name: getattr(self._options, name) for name in _SETTINGS}
-        identity = {"revision": _REVISION, "settings": settings, "files": file_hashes(self._folder)}
+        files = file_hashes(self._folder, _IDENTITY)
+        identity = {"revision": _REVISION, "settings": settings, "files": files}
         model = Path(self._options.model).name or "model"
         return f"{model}-{digest_json(identity)[:12]}"
 
     @cached_property
     def language(self) -> str | None:
         """See SpeechRecogniser: the one set, English for an English-only model, else None."""
-        is_multilingual = read_json(self._folder, "generation_config.json").get("is_multilingual")
+        config = read_json("whisper", self._folder / "generation_config.json", dict)
+        is_multilingual = config.get("is_multilingual")
         if is_multilingual is not False:
             return self._options.language
         if self._options.language not in {None, "en"}:
@@ -286,7 +303,8 @@ class Whisper:
 
     @cached_property
     def _folder(self) -> Path:
-        return find_model(self._options.model, self._options.revision)
+        model, revision = self._options.model, self._options.revision
+        return find_folder("speech", model, revision, patterns=_IDENTITY, needed=_NEEDED)
 
     @cached_property
     def _first_time(self) -> int | None:
@@ -296,15 +314,11 @@ class Whisper:
 
     @cached_property
     def _extractor(self) -> Any:
-        from transformers import WhisperFeatureExtractor
-
-        return WhisperFeatureExtractor.from_pretrained(str(self._folder), local_files_only=True)
+        return load_part("WhisperFeatureExtractor", self._folder)
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from transformers import WhisperTokenizer
-
-        return WhisperTokenizer.from_pretrained(str(self._folder), local_files_only=True)
+        return load_part("WhisperTokenizer", self._folder)
 
     @cached_property
     def _model(self) -> Any:
@@ -314,32 +328,16 @@ class Whisper:
 
 
 def _load_weights(folder: Path, options: Options) -> Any:
-    import torch
-    from transformers import WhisperForConditionalGeneration
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    try:
-        model, info = WhisperForConditionalGeneration.from_pretrained(
-            str(folder),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            dtype=getattr(torch, "float32" if dtype == "int8" else dtype),
-            output_loading_info=True,
-        )
-    except (OSError, ValueError) as err:
-        raise BackendUnavailableError(
-            f"whisper: cannot load {folder}: {err}", hint="Name a Whisper model"
-        ) from err
-    if missing := sorted(key for key in info["missing_keys"] if key != "proj_out.weight"):
-        raise BackendUnavailableError(
-            f"whisper: expected all weights in {folder}, missing {missing[:5]}",
-            hint="Download the model again",
-        )
+    model, _ = load_weights(
+        "WhisperForConditionalGeneration",
+        folder,
+        who="whisper",
+        hint="Name a Whisper model",
+        dtype="float32" if dtype == "int8" else dtype,
+        may_miss=lambda _, key: key == "proj_out.weight",  # tied to the embeddings
+    )
     model = model.to(device).eval()
     return _quantised(model) if dtype == "int8" else model
 

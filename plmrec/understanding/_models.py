@@ -9,22 +9,16 @@ from typing import Any, Final
 from pydantic import Field
 
 from plmrec.digests import digest_json
-from plmrec.errors import BackendUnavailableError
-from plmrec.model_files import file_sha256, hub_folder
+from plmrec.model_files import (
+    TRANSFORMERS_FILES,
+    file_hashes,
+    find_folder,
+    load_part,
+    load_weights,
+)
 from plmrec.params import Section
 
-_IDENTITY: Final = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "generation_config.json",
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "*.model",
-)
+_IDENTITY: Final = (*TRANSFORMERS_FILES, "generation_config.json", "*.model")
 
 
 class ModelOptions(Section):
@@ -52,41 +46,19 @@ class Model:
         Raises:
             BackendUnavailableError: There is no such model, or it has no safetensors weights.
         """
-        name = self.options.model
-        folder = (
-            Path(name).resolve()
-            if Path(name).is_dir()
-            else hub_folder(
-                "understanding",
-                name,
-                self.options.revision,
-                patterns=_IDENTITY,
-                accepted="a folder or a hub name",
-            )
-        )
-        if not (folder / "config.json").exists() or not any(folder.glob("*.safetensors")):
-            raise BackendUnavailableError(
-                f"understanding: expected config.json and *.safetensors in {folder}, found "
-                f"{sorted(file.name for file in folder.iterdir())[:5]}",
-                hint="Only safetensors weights are read; convert others first",
-            )
-        return folder
+        options = self.options
+        return find_folder("understanding", options.model, options.revision, patterns=_IDENTITY)
 
     @cached_property
     def made_by(self) -> str:
         """Name of the model, and digest of its files."""
-        found = {file for pattern in _IDENTITY for file in self.folder.glob(pattern)}
-        files = {file.name: file_sha256(file) for file in sorted(found)}
-        return f"{Path(self.options.model).name or 'model'} {digest_json(files)[:12]}"
+        files = digest_json(file_hashes(self.folder, _IDENTITY))
+        return f"{Path(self.options.model).name or 'model'} {files[:12]}"
 
     @cached_property
     def tokenizer(self) -> Any:
         """Its tokenizer."""
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(
-            str(self.folder), trust_remote_code=False, local_files_only=True
-        )
+        return load_part("AutoTokenizer", self.folder)
 
     @cached_property
     def weights(self) -> Any:
@@ -95,27 +67,9 @@ class Model:
         Raises:
             BackendUnavailableError: It is of another kind, or weights are missing.
         """
-        import transformers
-
-        try:
-            model, info = getattr(transformers, self._task).from_pretrained(
-                str(self.folder),
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError) as err:
-            raise BackendUnavailableError(
-                f"understanding: cannot load {self.folder} as {self._task}: {err}",
-                hint="Name a model of this kind",
-            ) from err
-        if info["missing_keys"]:
-            raise BackendUnavailableError(
-                f"understanding: expected all weights of a {self._task} in {self.folder}, missing "
-                f"{sorted(info['missing_keys'])[:5]}",
-                hint="Name a model that was trained for this",
-            )
+        model, _ = load_weights(
+            self._task, self.folder, who="understanding", hint="Name a model of this kind"
+        )
         return model.to(self.device).eval()
 
     @cached_property
