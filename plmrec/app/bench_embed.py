@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from plmrec.backends import build_backend
-from plmrec.encoders._precision import processor_features
+from plmrec.devices import processor_features
 from plmrec.encoders.transformer import TransformerEncoder
 from plmrec.errors import DataContractError, ParamsError
 from plmrec.model_files import quiet_transformers

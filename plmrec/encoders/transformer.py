@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from pydantic import Field
 
+from plmrec.devices import DtypeOption, Precision, choose_device, resolve_precision
 from plmrec.digests import digest_json
 from plmrec.encoders._batches import batches, one_ahead, windows
 from plmrec.encoders._dense_steps import DenseStep, load_dense_steps
@@ -26,7 +27,6 @@ from plmrec.encoders._model_folder import PACKAGE_PREFIX, ModelFolder, find_mode
 from plmrec.encoders._packed import PackedBert, can_pack
 from plmrec.encoders._padded import PaddedModel
 from plmrec.encoders._pooling import pool
-from plmrec.encoders._precision import DtypeOption, Precision, resolve_precision
 from plmrec.errors import BackendUnavailableError, ParamsError
 from plmrec.model_files import load_part, load_weights
 from plmrec.params import Section
@@ -250,9 +250,7 @@ class TransformerEncoder:
         """Where the model is computed."""
         import torch
 
-        if self._options.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self._options.device)
+        return torch.device(choose_device(self._options.device))
 
     @cached_property
     def _tokenizer(self) -> Any:

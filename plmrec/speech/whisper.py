@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import Field
 
+from plmrec.devices import DtypeOption, Precision, choose_device, resolve_precision
 from plmrec.digests import digest_json
 from plmrec.errors import BackendUnavailableError
 from plmrec.model_files import (
@@ -46,7 +47,6 @@ _IDENTITY: Final = (  # every file that can change a text
 _NEEDED: Final = ("config.json", "preprocessor_config.json", "*.safetensors")
 _SETTINGS: Final = (
     "language",
-    "dtype",
     "num_beams",
     "no_repeat_ngram_size",
     "words",
@@ -69,10 +69,11 @@ class Options(Section):
     )
     batch_size: int = Field(default=8, ge=1, description="windows of 30 s per forward pass")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
-    dtype: Literal["auto", "float32", "float16", "bfloat16", "int8"] = Field(
+    dtype: Literal[DtypeOption, "int8"] = Field(
         default="auto",
-        description="of the weights; auto: float16 on a GPU, bfloat16 on a CPU that computes with "
-        "it, else float32; int8: linear layers quantised as they run, on the CPU",
+        description="of the weights; auto: bfloat16 where processor or GPU have instructions for "
+        "it, float16 on other GPUs, else float32; texts of two precisions are of two versions, so "
+        "name it where machines differ; int8: linear layers quantised as they run, on the CPU",
     )
     num_beams: int = Field(default=1, ge=1, le=16, description="texts followed at once")
     no_repeat_ngram_size: int = Field(
@@ -121,10 +122,28 @@ class Whisper:
     def version(self) -> str:
         """Name of the model, and digest of its files and of the settings that change a text."""
         settings = {name: getattr(self._options, name) for name in _SETTINGS}
+        settings["dtype"] = self.precision
         files = file_hashes(self._folder, _IDENTITY)
         identity = {"revision": _REVISION, "settings": settings, "files": files}
         model = Path(self._options.model).name or "model"
         return f"{model}-{digest_json(identity)[:12]}"
+
+    @cached_property
+    def precision(self) -> Precision | Literal["int8"]:
+        """Number format of the weights; ``auto`` is resolved by what this machine has.
+
+        Raises:
+            BackendUnavailableError: int8 is asked for on a GPU.
+        """
+        dtype = self._options.dtype
+        if dtype != "int8":
+            return resolve_precision(dtype, self._options.device)
+        if self._device != "cpu":
+            raise BackendUnavailableError(
+                f"whisper: expected dtype int8 on the CPU, got device {self._device}",
+                hint="Set dtype to auto, or device to cpu",
+            )
+        return dtype
 
     @cached_property
     def language(self) -> str | None:
@@ -322,54 +341,18 @@ class Whisper:
 
     @cached_property
     def _model(self) -> Any:
-        model = _load_weights(self._folder, self._options)
-        log.info("loaded whisper %s on %s", self.version, self._device)
-        return model
-
-
-def _load_weights(folder: Path, options: Options) -> Any:
-    device = choose_device(options.device)
-    dtype = choose_dtype(options.dtype, device)
-    model, _ = load_weights(
-        "WhisperForConditionalGeneration",
-        folder,
-        who="whisper",
-        hint="Name a Whisper model",
-        dtype="float32" if dtype == "int8" else dtype,
-        may_miss=lambda _, key: key == "proj_out.weight",  # tied to the embeddings
-    )
-    model = model.to(device).eval()
-    return _quantised(model) if dtype == "int8" else model
-
-
-def choose_device(device: str) -> str:
-    """Name a device; ``auto`` is a GPU where there is one."""
-    import torch
-
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def choose_dtype(dtype: str, device: str) -> str:
-    """Name the type of the weights; ``auto`` is the fastest that the device computes with.
-
-    Raises:
-        BackendUnavailableError: int8 is asked for on a GPU.
-    """
-    import torch
-
-    if dtype == "int8" and device != "cpu":
-        raise BackendUnavailableError(
-            f"whisper: expected dtype int8 on the CPU, got device {device}",
-            hint="Set dtype to auto, or device to cpu",
+        is_int8 = self.precision == "int8"
+        model, _ = load_weights(
+            "WhisperForConditionalGeneration",
+            self._folder,
+            who="whisper",
+            hint="Name a Whisper model",
+            dtype="float32" if is_int8 else self.precision,
+            may_miss=lambda _, key: key == "proj_out.weight",  # tied to the embeddings
         )
-    if dtype != "auto":
-        return dtype
-    if device != "cpu":
-        return "float16"
-    has_bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if has_bf16 else "float32"
+        model = model.to(self._device).eval()
+        log.info("loaded whisper %s on %s in %s", self.version, self._device, self.precision)
+        return _quantised(model) if is_int8 else model
 
 
 def _quantised(model: Any) -> Any:

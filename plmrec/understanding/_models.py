@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from plmrec.devices import choose_device
 from plmrec.digests import digest_json
 from plmrec.model_files import (
     TRANSFORMERS_FILES,
@@ -75,11 +76,7 @@ class Model:
     @cached_property
     def device(self) -> str:
         """Where it runs."""
-        import torch
-
-        if self.options.device != "auto":
-            return self.options.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return choose_device(self.options.device)
 
     @cached_property
     def max_tokens(self) -> int:

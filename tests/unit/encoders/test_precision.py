@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plmrec.backends import build_backend
-from plmrec.encoders import _batches, _precision
+from plmrec.encoders import _batches
 from plmrec.encoders._packed import can_pack
-from plmrec.encoders._precision import processor_features, resolve_precision
 from plmrec.encoders.transformer import TransformerEncoder
 from tests.support import tiny_models
 
@@ -24,17 +22,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture
-def cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A processor and no GPU."""
-    file = tmp_path / "cpuinfo"
-    monkeypatch.setattr(_precision, "_CPUINFO", file)
-    monkeypatch.setattr(_precision, "_NVIDIA", tmp_path / "none")
-    processor_features.cache_clear()
-    yield file
-    processor_features.cache_clear()
-
-
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.save_bert(tmp_path_factory.mktemp("bert"))
@@ -44,37 +31,16 @@ def build(folder: Path, **options: object) -> TransformerEncoder:
     return build_backend("encoders", "transformer", {"model": str(folder), **options})
 
 
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ("fpu avx2 avx512f avx512_vnni avx512_bf16", "bfloat16"),
-        ("fpu amx_bf16", "bfloat16"),
-        ("fpu sse4_2 avx2 avx512f", "float32"),
-    ],
-)
-def test_auto_is_what_the_processor_has_instructions_for(
-    cpuinfo: Path, flags: str, expected: str
+def test_the_fingerprint_says_which_precision_made_the_vectors(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\n")
-    assert resolve_precision("auto", "auto") == expected
-    assert resolve_precision("float16", "auto") == "float16"
-
-
-def test_auto_is_float32_where_no_processor_is_described(cpuinfo: Path) -> None:
-    assert not cpuinfo.exists()
-    assert resolve_precision("auto", "cpu") == "float32"
-
-
-def test_the_fingerprint_says_which_precision_made_the_vectors(bert: Path, cpuinfo: Path) -> None:
     by_name = {
         dtype: build(bert, dtype=dtype).fingerprint for dtype in ("float32", "bfloat16", "float16")
     }
     assert len(set(by_name.values())) == 3
-    cpuinfo.write_text("flags : avx512_bf16\n")
-    assert build(bert).fingerprint == by_name["bfloat16"]
-    processor_features.cache_clear()
-    cpuinfo.write_text("flags : avx2\n")
-    assert build(bert).fingerprint == by_name["float32"]
+    for feature, precision in (("avx512_bf16", "bfloat16"), ("avx2", "float32")):
+        monkeypatch.setattr("plmrec.devices.processor_features", lambda found=feature: (found,))
+        assert build(bert, device="cpu").fingerprint == by_name[precision]
 
 
 def test_speed_settings_leave_the_fingerprint(bert: Path) -> None:

@@ -10,7 +10,6 @@ from plmrec.backends import build_backend
 from plmrec.errors import BackendUnavailableError
 from plmrec.speech._pauses import cut_at_pauses
 from plmrec.speech.base import Span
-from plmrec.speech.whisper import choose_dtype
 from tests.support.media import bursts
 from tests.support.tiny_whisper import LANGUAGES, write_tiny_whisper
 
@@ -157,12 +156,16 @@ def test_safer_settings_work_with_beams(model):
     assert all(0 <= segment.confidence <= 1 for segment in found)
 
 
-def test_the_type_of_the_weights_follows_the_device(monkeypatch):
-    assert choose_dtype("auto", "cuda") == "float16"
-    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
-    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
-    assert choose_dtype("auto", "cpu") == "float32"
-    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
-    assert choose_dtype("auto", "cpu") == "bfloat16"
+def test_the_version_says_in_which_precision_this_machine_hears(model, monkeypatch):
+    by_name = {name: build(model, dtype=name).version for name in ("float32", "bfloat16", "int8")}
+    assert len(set(by_name.values())) == 3
+    for feature, precision in (("amx_bf16", "bfloat16"), ("avx2", "float32")):
+        monkeypatch.setattr("plmrec.devices.processor_features", lambda found=feature: (found,))
+        whisper = build(model, dtype="auto", device="cpu")
+        assert whisper.version == by_name[precision]
+        assert str(whisper._model.dtype) == f"torch.{precision}"
+
+
+def test_int8_is_for_the_cpu(model):
     with pytest.raises(BackendUnavailableError, match="int8 on the CPU"):
-        choose_dtype("int8", "cuda")
+        listen(build(model, dtype="int8", device="cuda"))

@@ -1,4 +1,4 @@
-"""Which number format a model computes in, and what the processor has instructions for.
+"""Where a model computes, in which number format, and what the processor has instructions for.
 
 bfloat16 keeps float32's range with 8 bits of precision. Processors with AMX or AVX-512 BF16
 multiply such matrices several times as fast, and sum up in float32.
@@ -20,10 +20,20 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 _NVIDIA: Final = Path("/proc/driver/nvidia/version")
 
 
+def choose_device(device: str) -> str:
+    """Say what ``auto`` means on this machine: a GPU where there is one; others mean themselves."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def resolve_precision(dtype: DtypeOption, device: str) -> Precision:
     """Say what ``auto`` means on this machine; every other value means itself.
 
     A processor without a GPU is asked without importing torch, so that a fingerprint stays cheap.
+    Whatever is identified by its digest must hold this, and not ``auto``: machines differ.
 
     Args:
         dtype: Of the options.
@@ -45,7 +55,7 @@ def resolve_precision(dtype: DtypeOption, device: str) -> Precision:
 
 @lru_cache(maxsize=1)
 def processor_features() -> tuple[str, ...]:
-    """Instructions of this processor that matter to encoders, as Linux names them."""
+    """Instructions of this processor that matter to models, as Linux names them."""
     try:
         lines = _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
