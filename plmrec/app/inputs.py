@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from plmrec.app.context import Context
+from plmrec.app.embed import CURRENT
 from plmrec.app.training_data import load_tags
 from plmrec.digests import digest_json
 from plmrec.tags import Taxonomy
@@ -46,7 +47,7 @@ def read_inputs(context: Context) -> Inputs:
         MissingStageError: The dataset or its vectors are not there.
     """
     manifest = context.workspace.read_json("dataset", "manifest.json")
-    encoder = context.workspace.read_json("embeddings", "current.json")
+    encoder = context.workspace.read_json(*CURRENT)
     used = context.params.model_dump(
         mode="json", include={"seed", "feedback", "training", "evaluation"}
     )

@@ -8,6 +8,7 @@ from typing import Any, Final
 from plmrec.app.context import open_context
 from plmrec.app.embed import encoder_fingerprint
 from plmrec.app.text_page import text_page
+from plmrec.app.understand import UNDERSTOOD
 from plmrec.params import Params
 from plmrec.settings import Settings
 from plmrec.stages.text_report import TextTables, describe_texts
@@ -51,7 +52,7 @@ def text_report(
         n_odd=_ODD,
         seed=context.params.seed,
     )
-    versions = context.workspace.read_json("embeddings", "understood.json")
+    versions = context.workspace.read_json(*UNDERSTOOD)
     taxonomy = load_taxonomy(context.workspace, versions["taxonomy"])
     names = {tag.tag_id: tag.name for tag in taxonomy.tags}
     page = text_page(found, names=names, mask=context.params.documents.mask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from plmrec.app.context import Context, database_url, open_context
+from plmrec.app.embed import CURRENT
 from plmrec.app.explore import unknown_item
 from plmrec.app.training_data import load_tags
 from plmrec.digests import shard_of
@@ -60,7 +61,7 @@ class _Workspace:
     def __init__(self, context: Context, item: str, fingerprint: str) -> None:
         workspace, n_shards = context.workspace, context.params.shards
         self.manifest = self._json(context, "dataset", "manifest.json")
-        self.encoder = self._json(context, "embeddings", "current.json")
+        self.encoder = self._json(context, *CURRENT)
         self.item = _row(items_table(workspace, n_shards), item)
         self.transcript = _row(transcripts_table(workspace, n_shards), item)
         self.document = _row(documents_table(workspace, n_shards), item)

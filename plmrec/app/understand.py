@@ -25,8 +25,8 @@ from plmrec.stages import understand as stage
 from plmrec.stores.tables import comments_table, interactions_table
 from plmrec.stores.taxonomies import load_taxonomy
 
+UNDERSTOOD: Final = ("embeddings", "understood.json")  # versions the chain goes on with
 _FIELDS: Final = ("language", "summary", "keywords", "sentiment")
-_CURRENT: Final = ("embeddings", "understood.json")  # versions the chain goes on with
 
 
 def prepare(*, settings: Settings | None = None, params: Params | None = None) -> list[str]:
@@ -163,7 +163,7 @@ def _prepare(context: Context, encoder: Encoder, *, anew: bool = False) -> None:
         ),
     )
     chosen = {"taxonomy": taxonomy.version, "topics": topics.version}
-    context.workspace.write_json(chosen, *_CURRENT)
+    context.workspace.write_json(chosen, *UNDERSTOOD)
 
 
 def _readers(context: Context, encoder: Encoder) -> stage.Readers:
@@ -177,7 +177,7 @@ def _readers(context: Context, encoder: Encoder) -> stage.Readers:
         )
         for field in _FIELDS
     }
-    chosen = context.workspace.read_json(*_CURRENT)
+    chosen = context.workspace.read_json(*UNDERSTOOD)
     taxonomy = load_taxonomy(context.workspace, chosen["taxonomy"])
     if taxonomy.fingerprint != encoder.fingerprint:
         raise MissingStageError(
