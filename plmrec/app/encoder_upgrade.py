@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import numpy as np
-
 from plmrec.app.context import Context, database_url, open_context
 from plmrec.app.embed import CURRENT, embed, load_encoder
 from plmrec.app.encoders import FOLDER, embed_beside, versions, with_encoder
@@ -20,18 +18,18 @@ from plmrec.app.refresh import refresh
 from plmrec.app.releases import open_registry
 from plmrec.app.shards import Progress
 from plmrec.app.train import train
-from plmrec.app.understand import understand
+from plmrec.app.understand import UNDERSTOOD, understand
 from plmrec.backends import backend_names
 from plmrec.errors import DataContractError, GateError, MissingStageError, ParamsError
 from plmrec.params import EncoderParams, Params
 from plmrec.releases.life import ENCODER_MODEL
 from plmrec.settings import Settings
 from plmrec.stages.embed import open_tables, read_inputs, stale_items
-from plmrec.stages.encoder_upgrade import SAMPLE, estimate_cost
+from plmrec.stages.encoder_upgrade import draw_passages, estimate_cost
 from plmrec.stores.database import open_database
-from plmrec.stores.generations import Live, live_pointer
 from plmrec.stores.releases import ReleaseStore
 from plmrec.stores.tables import passages_table
+from plmrec.stores.workspace import ShardedTable
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +37,7 @@ OnStage: TypeAlias = Callable[[str], Progress]
 
 _KEPT_OPTIONS: Final = ("batch_size", "device", "dtype")  # of the machine, not of the model
 _NOTE: Final = ("state", "encoder_upgrade.json")  # what was chosen before an upgrade under way
-_CHOSEN: Final = ("current.json", "understood.json")  # encoder, taxonomy and topics of the chain
-_SHORTEST_PREFIX: Final = 6  # letters of a fingerprint that may stand for it
+_CHOSEN: Final = (CURRENT, UNDERSTOOD)  # encoder, taxonomy and topics of the chain
 
 
 def find_encoder(context: Context, name: str, options: Mapping[str, Any]) -> EncoderParams:
@@ -94,10 +91,8 @@ def plan_upgrade(
     new = with_encoder(context, find_encoder(context, name, options or {}))
     old_encoder, encoder = load_encoder(context), load_encoder(new)
     stale = _stale(new, encoder.fingerprint)
-    texts = _passages_of(context, old_encoder.fingerprint, stale)
-    drawn = np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(int)
-    sample = [texts[place] for place in drawn.tolist()]
-    cost = estimate_cost(encoder, sample, n_items=len(stale), n_passages=len(texts))
+    sample, n_passages = draw_passages(_passages(context, old_encoder.fingerprint), stale)
+    cost = estimate_cost(encoder, sample, n_items=len(stale), n_passages=n_passages)
     return {
         "encoder": encoder.name,
         "fingerprint": encoder.fingerprint,
@@ -152,8 +147,9 @@ def upgrade(
     except BaseException:
         # The chain goes on with the encoder it had, whatever stopped the upgrade.
         if _champion(context) == champion:
-            for file, value in before.items():
-                context.workspace.write_json(value, "embeddings", file)
+            for place in _CHOSEN:
+                if place[-1] in before:
+                    context.workspace.write_json(before[place[-1]], *place)
             context.workspace.remove(*_NOTE)
         raise
     context.workspace.remove(*_NOTE)
@@ -164,78 +160,6 @@ def upgrade(
         **report,
         "params": {"encoder": chosen.model_dump(mode="json")},
     }
-
-
-def list_encoders(
-    *, settings: Settings | None = None, params: Params | None = None
-) -> list[dict[str, Any]]:
-    """List the encoders with vectors in the workspace, and those trained here without any.
-
-    Returns:
-        Dicts with ``fingerprint name use items passages bytes written versions folder``; ``use``
-        says what it is needed for: ``current`` (the chain goes on with it), ``live``, ``previous``.
-    """
-    context = open_context(settings, params)
-    uses = _uses(context)
-    registered = open_registry(context, ENCODER_MODEL).versions()
-    found: dict[str, dict[str, Any]] = {
-        fingerprint: _described(context, fingerprint)
-        for fingerprint in context.workspace.list("embeddings")
-        if context.workspace.exists("embeddings", fingerprint, "items")
-    }
-    for number, version in registered.items():
-        fingerprint = version.tags.get("fingerprint", "")
-        row = found.setdefault(fingerprint, {"fingerprint": fingerprint})
-        row.setdefault("versions", []).append(number)
-        row["name"] = version.tags.get("name", "")
-        row["folder"] = version.tags.get("folder", "")
-    for fingerprint, row in found.items():
-        row["use"] = uses.get(fingerprint, [])
-        row["name"] = row.get("name") or _name_of(context, fingerprint)
-    return sorted(found.values(), key=lambda row: (not row["use"], row["name"]))
-
-
-def drop_vectors(
-    fingerprint: str, *, settings: Settings | None = None, params: Params | None = None
-) -> dict[str, Any]:
-    """Remove the vectors of an encoder from the workspace; its weights and releases stay.
-
-    Args:
-        fingerprint: Of the encoder, or its first letters, at least six.
-        settings: Where to run; the environment by default.
-        params: params.yaml by default.
-
-    Returns:
-        ``fingerprint`` and ``bytes``, which were freed.
-
-    Raises:
-        ParamsError: No encoder, or more than one, begins like this.
-        GateError: The vectors are needed: by what is live, by what a rollback brings back, by the
-            champion or challenger, or by the chain.
-    """
-    context = open_context(settings, params)
-    here = [
-        name
-        for name in context.workspace.list("embeddings")
-        if context.workspace.exists("embeddings", name, "items")
-    ]
-    meant = [name for name in here if name.startswith(fingerprint)]
-    if len(meant) != 1 or len(fingerprint) < _SHORTEST_PREFIX:
-        raise ParamsError(
-            f"encoder drop: expected the fingerprint of one encoder with vectors here, or its "
-            f"first {_SHORTEST_PREFIX} letters, got {fingerprint!r}",
-            hint="See `plmrec encoder list`",
-        )
-    if use := _uses(context).get(meant[0]):
-        raise GateError(
-            f"encoder drop: expected an encoder that nothing needs, got {meant[0]}, which is "
-            f"{', '.join(use)}",
-            hint="Upgrade to another encoder first; what a rollback needs goes with the next "
-            "refresh",
-        )
-    n_bytes, _ = context.workspace.usage("embeddings", meant[0])
-    context.workspace.remove("embeddings", meant[0])
-    return {"fingerprint": meant[0], "bytes": n_bytes}
 
 
 def _challenge(new: Context, on_stage: OnStage, champion: int | None) -> dict[str, Any]:
@@ -274,8 +198,8 @@ def _challenge(new: Context, on_stage: OnStage, champion: int | None) -> dict[st
 def _note_current(context: Context) -> dict[str, Any]:
     """What the chain goes on with, by file; before an upgrade that was killed, if one was."""
     if not context.workspace.exists(*_NOTE):
-        here = [name for name in _CHOSEN if context.workspace.exists("embeddings", name)]
-        chosen = {name: context.workspace.read_json("embeddings", name) for name in here}
+        here = [place for place in _CHOSEN if context.workspace.exists(*place)]
+        chosen = {place[-1]: context.workspace.read_json(*place) for place in here}
         context.workspace.write_json(chosen, *_NOTE)
     noted: dict[str, Any] = context.workspace.read_json(*_NOTE)
     return noted
@@ -315,7 +239,7 @@ def _stale(new: Context, fingerprint: str) -> set[str]:
     return found
 
 
-def _passages_of(context: Context, fingerprint: str, item_ids: set[str]) -> list[str]:
+def _passages(context: Context, fingerprint: str) -> ShardedTable:
     table = passages_table(context.workspace, context.params.shards, fingerprint)
     if not table.is_complete:
         raise MissingStageError(
@@ -323,66 +247,10 @@ def _passages_of(context: Context, fingerprint: str, item_ids: set[str]) -> list
             f"{context.workspace.root}, found none or only some",
             hint="Run `plmrec embed` first",
         )
-    return [row["text"] for row in table.rows(["item_id", "text"]) if row["item_id"] in item_ids]
+    return table
 
 
 def _champion(context: Context) -> int | None:
     with open_database(database_url(context)) as pool:
         found = ReleaseStore(pool).in_state("champion")
     return None if found is None else found.version
-
-
-def _uses(context: Context) -> dict[str, list[str]]:
-    """What each fingerprint is needed for."""
-    needed: list[tuple[str, str]] = []
-    if context.workspace.exists(*CURRENT):
-        needed.append((str(context.workspace.read_json(*CURRENT)["fingerprint"]), "current"))
-    with open_database(database_url(context)) as pool:
-        live = _live(pool)
-        if live is not None:
-            needed.append((live.generation.encoder_fingerprint, "live"))
-            if live.previous is not None:
-                needed.append((live.previous.encoder_fingerprint, "previous"))
-        needed += [
-            (release.encoder_fingerprint, release.state)
-            for release in ReleaseStore(pool).all()
-            if release.state in {"champion", "challenger"}
-        ]
-    uses: dict[str, list[str]] = {}
-    for fingerprint, use in needed:
-        uses.setdefault(fingerprint, []).append(use)
-    return uses
-
-
-def _live(pool: Any) -> Live | None:
-    try:
-        return live_pointer(pool)
-    except MissingStageError:
-        return None
-
-
-def _described(context: Context, fingerprint: str) -> dict[str, Any]:
-    folder = ("embeddings", fingerprint)
-    n_bytes, newest = context.workspace.usage(*folder)
-    table = passages_table(context.workspace, context.params.shards, fingerprint)
-    n_passages, items = 0, set[str]()
-    for shard in table.shards:
-        ids = table.read(shard, ["item_id"]).column("item_id").to_pylist()
-        n_passages += len(ids)
-        items.update(ids)
-    return {
-        "fingerprint": fingerprint,
-        "items": len(items),
-        "passages": n_passages,
-        "bytes": n_bytes,
-        "written": newest.isoformat(timespec="seconds") if newest else None,
-    }
-
-
-def _name_of(context: Context, fingerprint: str) -> str:
-    """Name of an encoder that is not registered: of the current one, else nothing."""
-    if context.workspace.exists(*CURRENT):
-        current = context.workspace.read_json(*CURRENT)
-        if current["fingerprint"] == fingerprint:
-            return str(current["name"])
-    return ""

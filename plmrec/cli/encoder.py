@@ -19,7 +19,7 @@ app.add_typer(encoder, name="encoder")
 @encoder.command(name="list")
 def list_all(as_json: output.JsonOption = False) -> None:
     """List encoders with vectors here, what needs them, and the versions registered."""
-    from plmrec.app.encoder_upgrade import list_encoders
+    from plmrec.app.encoder_vectors import list_encoders
     from plmrec.platform.services import needed
     from plmrec.settings import load_settings
 
@@ -94,7 +94,7 @@ def drop(
     as_json: output.JsonOption = False,
 ) -> None:
     """Remove the vectors of an encoder that nothing needs; its weights and releases stay."""
-    from plmrec.app.encoder_upgrade import drop_vectors
+    from plmrec.app.encoder_vectors import drop_vectors
     from plmrec.platform.services import needed
     from plmrec.settings import load_settings
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from plmrec.encoders.base import Encoder
+from plmrec.stores.workspace import ShardedTable
 
 SAMPLE: Final = 128  # passages that are timed
 _FLOAT_BYTES: Final = 4
@@ -35,6 +40,36 @@ class Cost:
     seconds: float
     load_s: float
     vector_bytes: int
+
+
+def draw_passages(
+    passages: ShardedTable, item_ids: Collection[str], n: int = SAMPLE
+) -> tuple[list[str], int]:
+    """Draw passages of some items, evenly spaced in the order of the table.
+
+    They are counted first, so that the texts of one shard at a time are in memory.
+
+    Args:
+        passages: Of one encoder.
+        item_ids: Whose passages.
+        n: How many to draw; all where there are fewer.
+
+    Returns:
+        Texts of the passages drawn, and how many there are to draw from.
+    """
+    wanted = pc.is_in(pc.field("item_id"), pa.array(sorted(item_ids), pa.string()))
+    counts = [passages.read(each, ["item_id"]).filter(wanted).num_rows for each in passages.shards]
+    total = sum(counts)
+    drawn = np.linspace(0, total - 1, min(n, total)).astype(np.int64)
+    texts: list[str] = []
+    start = 0
+    for shard, count in zip(passages.shards, counts, strict=True):
+        mine = drawn[(drawn >= start) & (drawn < start + count)] - start
+        start += count
+        if len(mine):
+            found = passages.read(shard, ["item_id", "text"]).filter(wanted)
+            texts += found.column("text").take(pa.array(mine)).to_pylist()
+    return texts, total
 
 
 def estimate_cost(

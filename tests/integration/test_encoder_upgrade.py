@@ -10,7 +10,8 @@ import yaml
 
 from plmrec.app.context import database_url, open_context
 from plmrec.app.embed import load_encoder
-from plmrec.app.encoder_upgrade import drop_vectors, list_encoders, plan_upgrade, upgrade
+from plmrec.app.encoder_upgrade import plan_upgrade, upgrade
+from plmrec.app.encoder_vectors import drop_vectors, list_encoders
 from plmrec.app.encoders import embed_beside
 from plmrec.app.evaluate import promote
 from plmrec.app.explore import search

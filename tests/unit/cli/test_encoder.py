@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from plmrec.app import encoder_upgrade
+from plmrec.app import encoder_upgrade, encoder_vectors
 from plmrec.app import pretrain as pretrain_app
 from plmrec.cli import encoder, pretrain  # noqa: F401 - they add their commands
 from plmrec.cli.main import app
@@ -83,7 +83,7 @@ def test_the_list_has_a_line_for_each_encoder(monkeypatch) -> None:
          "passages": 9, "bytes": 1234, "written": "2026-11-24T22:58:01+00:00", "versions": [1]},
         {"fingerprint": "b" * 32, "name": "two", "use": [], "versions": [2, 3]},
     ]  # fmt: skip
-    monkeypatch.setattr(encoder_upgrade, "list_encoders", lambda: rows)
+    monkeypatch.setattr(encoder_vectors, "list_encoders", lambda: rows)
     lines = [" ".join(line.split()) for line in run("encoder", "list").output.splitlines()]
     assert "aaaaaaaaaaaa one current, live 9 1.2 kB 2026-11-24 1" in lines
     assert "bbbbbbbbbbbb two 0 0 B 2, 3" in lines
