@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from plmrec.encoders._pooling import Pooling
 from plmrec.errors import BackendUnavailableError
 from plmrec.model_files import (
     TRANSFORMERS_FILES,
@@ -32,7 +33,7 @@ _IDENTITY: Final = (  # every file that can change a vector
     "*_Dense/model.safetensors",
 )
 # Names in sentence-transformers files, old (one switch each) and new (one name), to ours
-_POOLING: Final = {
+_POOLING: Final[dict[str, Pooling]] = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_lasttoken": "last",
@@ -45,6 +46,9 @@ _POOLING: Final = {
     "max": "max",
     "weightedmean": "weightedmean",
     "mean_sqrt_len_tokens": "mean_sqrt_len",
+}
+POOLING_MODES: Final = {  # ours to the new names
+    ours: name for name, ours in _POOLING.items() if not name.startswith("pooling_mode_")
 }
 _AUTO_LIMIT: Final = 512  # tokens; longer passages cost more and say less about any one thing
 _SHIFTED_POSITIONS: Final = {
@@ -144,7 +148,7 @@ class ModelFolder:
         """
         return [module["path"] for module in self._modules if _kind_of(module) == kind]
 
-    def declared_pooling(self) -> str | None:
+    def declared_pooling(self) -> Pooling | None:
         """Pooling that the sentence-transformers files name; None when there are none.
 
         Raises:
@@ -167,7 +171,7 @@ class ModelFolder:
         """The sentence-transformers steps; none where the folder does not name any."""
         return read_json("encoder", self.path / "modules.json", list)
 
-    def _pooling_of(self, config: dict[str, Any]) -> str:
+    def _pooling_of(self, config: dict[str, Any]) -> Pooling:
         if config.get("include_prompt") is False:
             raise BackendUnavailableError(
                 f"encoder: {self.path} leaves the prompt out of its pooling, which the transformer "

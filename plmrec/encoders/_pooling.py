@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 Pooling: TypeAlias = Literal["mean", "cls", "last", "max", "weightedmean", "mean_sqrt_len"]
 
 
-def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     """Reduce token states to vectors.
 
     ``mean``, ``max``: over the tokens; ``cls``, ``last``: the first or last token;

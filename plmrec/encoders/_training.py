@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from plmrec.encoders._model_folder import ModelFolder, find_model
+from plmrec.encoders._model_folder import POOLING_MODES, ModelFolder, find_model
+from plmrec.encoders._pooling import Pooling
 from plmrec.errors import BackendUnavailableError, ParamsError
 from plmrec.model_files import load_part, quiet_transformers
 from plmrec.params import AdaptationParams, PretrainingParams
@@ -30,15 +31,6 @@ Progress: TypeAlias = Callable[[int, int], None]  # told steps done and steps to
 _WEIGHTS: Final = ("config.json", "*.safetensors", "*.safetensors.index.json", "generation_config*")
 _KEPT: Final = ("*.json", "*.txt", "*.model", "*.jinja")
 _STEP: Final = "[0-9]*_*"  # folders of the steps after the model, such as 1_Pooling
-# Our names of poolings as sentence-transformers spells them
-POOLING_MODES: Final = {
-    "mean": "mean",
-    "cls": "cls",
-    "last": "lasttoken",
-    "max": "max",
-    "weightedmean": "weightedmean",
-    "mean_sqrt_len": "mean_sqrt_len_tokens",
-}
 _MODULES: Final = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
 
 
@@ -55,7 +47,7 @@ class Source:
     """
 
     folder: ModelFolder
-    pooling: str
+    pooling: Pooling
     is_decoder: bool
     max_tokens: int
     passage_prefix: str

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plmrec.encoders._model_folder import POOLING_MODES
 from plmrec.encoders._training import (
-    POOLING_MODES,
     Progress,
     Schedule,
     Source,

@@ -26,7 +26,7 @@ from plmrec.encoders._dense_steps import DenseStep, load_dense_steps
 from plmrec.encoders._model_folder import PACKAGE_PREFIX, ModelFolder, find_model
 from plmrec.encoders._packed import PackedBert, can_pack
 from plmrec.encoders._padded import PaddedModel
-from plmrec.encoders._pooling import pool
+from plmrec.encoders._pooling import Pooling, pool
 from plmrec.errors import BackendUnavailableError, ParamsError
 from plmrec.model_files import load_part, load_weights
 from plmrec.params import Section
@@ -52,7 +52,7 @@ class Options(Section):
     revision: str | None = Field(
         default=None, description="of a hub name: a commit, so that it cannot move"
     )
-    pooling: Literal["auto", "mean", "cls", "last", "max", "weightedmean", "mean_sqrt_len"] = Field(
+    pooling: Literal["auto", Pooling] = Field(
         default="auto",
         description="auto: as the model's sentence-transformers files say; without them the mean "
         "of an encoder's tokens, the last token of a decoder",
@@ -284,7 +284,7 @@ class TransformerEncoder:
         return load_dense_steps(self._folder, self.device)
 
     @cached_property
-    def _pooling(self) -> str:
+    def _pooling(self) -> Pooling:
         if self._options.pooling != "auto":
             return self._options.pooling
         return self._declared_pooling or ("last" if self._folder.is_decoder else "mean")
