@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 
 from plmrec.app.context import Context, open_context
 from plmrec.app.inputs import read_inputs
-from plmrec.app.training_data import load_catalogue, load_tags
+from plmrec.app.training_data import load_tags, masker
 from plmrec.digests import shard_of
 from plmrec.errors import MissingStageError, ParamsError
 from plmrec.params import Params
 from plmrec.settings import Settings
-from plmrec.stores.tables import passages_table
+from plmrec.stores.tables import items_table, passages_table
 from plmrec.stores.workspace import ShardedTable
 from plmrec.tags import Origin, Tag, Taxonomy
 from plmrec.types import FloatMatrix
@@ -37,7 +37,7 @@ def match(
         tag: Id or name of a tag of the taxonomy, in capitals or not.
         k: Items to list.
         settings: Where to run; the environment by default.
-        params: ``shards`` is used.
+        params: ``shards`` and ``documents.mask`` are used.
 
     Returns:
         ``tag_id name origin also taxonomy encoder n_items items``; ``also`` are the ids of other
@@ -63,9 +63,10 @@ def match(
     chosen = taxonomy.tags[place]
     carrying = _carrying(meanings, chosen)
     best = sorted(carrying, key=lambda row: (-row["strength"], -row["similarity"], row["item_id"]))
-    catalogue = load_catalogue(context, inputs.fingerprint)
-    titles = dict(zip(catalogue.item_ids, catalogue.titles, strict=True))
+    items = items_table(context.workspace, context.params.shards)
+    titles = {row["item_id"]: row["title"] or "" for row in items.rows(["item_id", "title"])}
     best = [row for row in best if row["item_id"] in titles][:k]
+    clean = masker(context)
     passages = nearest_passages(
         context, inputs.fingerprint, [row["item_id"] for row in best], taxonomy, place
     )
@@ -82,7 +83,7 @@ def match(
             {
                 "rank": rank,
                 "item_id": row["item_id"],
-                "title": titles[row["item_id"]] or row["item_id"],
+                "title": clean(titles[row["item_id"]]) or row["item_id"],
                 "strength": row["strength"],
                 "similarity": row["similarity"],
                 "is_label": row["is_label"],

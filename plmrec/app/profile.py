@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from plmrec.app.training_data import (
     load_catalogue,
     load_history,
     load_interactions,
+    masker,
     usual_weight_near,
 )
 from plmrec.backends import build_backend
@@ -24,7 +26,6 @@ from plmrec.params import Params
 from plmrec.recommenders.interest_profile import InterestProfile
 from plmrec.settings import Settings
 from plmrec.stages.training_data import comment_sentiments
-from plmrec.text.privacy import mask_text
 from plmrec.types import Event
 
 _BACKEND = "interest_profile"
@@ -74,7 +75,7 @@ def profile(
         "threshold": model.options.threshold,
         "n_items": catalogue.n_items,
         "n_matching": len(model.matching(history)) if history.items.size else 0,
-        "tags": _tags(model, history, catalogue, _events(context, rows)),
+        "tags": _tags(model, history, _titles(context, catalogue, history), _events(context, rows)),
     }
 
 
@@ -96,7 +97,7 @@ def fit_profile(catalogue: Catalogue, params: Params) -> InterestProfile:
 def _tags(
     model: InterestProfile,
     history: Histories,
-    catalogue: Catalogue,
+    titles: Sequence[tuple[str, str]],
     events: dict[str, list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
     """The tags of a profile, the strongest for it first, the strongest against it last."""
@@ -113,12 +114,11 @@ def _tags(
             continue
         because = []
         for entry in order:
-            item = int(history.items[column.row[entry]])
-            item_id = catalogue.item_ids[item]
+            item_id, title = titles[column.row[entry]]
             because.append(
                 {
                     "item_id": item_id,
-                    "title": catalogue.titles[item] or item_id,
+                    "title": title,
                     "adds": float(column.data[entry]),
                     "events": events.get(item_id, []),
                 }
@@ -134,12 +134,20 @@ def _tags(
     return found
 
 
+def _titles(context: Context, catalogue: Catalogue, history: Histories) -> list[tuple[str, str]]:
+    """Id and title of each entry's item, the title without personal data."""
+    clean = masker(context)
+    ids = [catalogue.item_ids[item] for item in history.items.tolist()]
+    titles = [clean(catalogue.titles[item]) for item in history.items.tolist()]
+    return [(item_id, title or item_id) for item_id, title in zip(ids, titles, strict=True)]
+
+
 def _events(context: Context, rows: pa.Table) -> dict[str, list[dict[str, Any]]]:
     """What the user did with each item, in order of time; impressions are left out.
 
     Words of comments are without personal data.
     """
-    feel = comment_judge(context)
+    clean, feel = masker(context), comment_judge(context)
     felt = None if feel is None else comment_sentiments(rows, feel)
     found: dict[str, list[dict[str, Any]]] = {}
     for place, row in enumerate(rows.to_pylist()):
@@ -151,7 +159,7 @@ def _events(context: Context, rows: pa.Table) -> dict[str, list[dict[str, Any]]]
             {
                 "event": row["event"],
                 "value": row["value"],
-                "text": None if row["text"] is None else mask_text(row["text"]).text,
+                "text": None if row["text"] is None else clean(row["text"]),
                 "sentiment": sentiment,
                 "timestamp": None if time is None else time.isoformat(),
             }

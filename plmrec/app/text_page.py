@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Final
 
 from plmrec.app.html_parts import STYLE, table
+from plmrec.text.cleaning import shorten
 
 _MORE_STYLE: Final = (
     "body{max-width:75em;line-height:1.4}p{max-width:50em}.bars{display:grid;gap:0 3em;"
@@ -21,6 +22,7 @@ _MORE_STYLE: Final = (
     "td.text,th.text{text-align:left;overflow-wrap:anywhere}"
     "td.id{white-space:nowrap}.left td,.left th{text-align:left}"
 )
+_SHOWN: Final = 160  # characters of a text in a table
 _SAID: Final = {
     "Emptiest": "Fewest words beside title, genres and names. A media file, subtitles or a "
     "description would help these most.",
@@ -105,7 +107,7 @@ def _card(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     )
     topic = f"{row['topic']} ({row['topic_id']})" if row["topic_id"] else "near none"
     facts = [
-        ("text", escape(_cut(row["text"], 390))),
+        ("text", escape(shorten(row["text"], 390))),
         ("language", escape(_language(row))),
         ("summary", escape(row["summary"] or "none")),
         ("keywords", escape(", ".join(row["keywords"]) or "none")),
@@ -118,7 +120,7 @@ def _card(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
         facts.append(("masked", escape(told)))
     lines = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts)
     return (
-        f'<div class="card"><h3>{escape(_cut(row["head"]))}</h3>'
+        f'<div class="card"><h3>{escape(shorten(row["head"], _SHOWN))}</h3>'
         f"<small>{escape(row['item_id'])}, {escape(row['kind'] or '')}, transcript: "
         f"{escape(row['transcript'])}</small><dl>{lines}</dl></div>"
     )
@@ -140,20 +142,12 @@ def _mood(row: Mapping[str, Any]) -> str:
     return f"{text}; comments ({row['n_comments']}): {said}"
 
 
-def _cut(text: str, longest: int = 160) -> str:
-    """The start of a text, cut between words where it has some."""
-    if len(text) <= longest:
-        return text
-    start = text[:longest]
-    return (start[: start.rfind(" ")] if " " in start else start) + "…"
-
-
 def _odd(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     lines = "".join(
-        f"<tr><td class=id>{escape(row['item_id'])}<td class=text>{escape(_cut(row['head']))}"
-        f"<td class=text>{escape('' if row['is_bare'] else _cut(row['text']))}"
+        f"<tr><td class=id>{escape(row['item_id'])}<td class=text>{escape(shorten(row['head'], _SHOWN))}"
+        f"<td class=text>{escape('' if row['is_bare'] else shorten(row['text'], _SHOWN))}"
         f"<td>{row['n_words']:,}<td>{row['repetition']:.1f}<td>{escape(row['language'] or '')}"
         for row in rows
     )

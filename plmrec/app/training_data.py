@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -133,16 +134,18 @@ def load_everyone(context: Context, catalogue: Catalogue) -> Histories:
     return everyone.take(np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64))
 
 
+def masker(context: Context) -> Callable[[str], str]:
+    """What takes personal data out of a title or a name, if ``documents.mask`` says so."""
+    return (lambda text: mask_text(text).text) if context.params.documents.mask else str
+
+
 def item_facts(context: Context, catalogue: Catalogue) -> list[ItemFacts]:
     """Load what reasons may say of each item, in the order of the catalogue."""
     table = items_table(context.workspace, context.params.shards)
     places = catalogue.positions()
     facts = [ItemFacts(item_id=item_id, title=item_id) for item_id in catalogue.item_ids]
     tags = _names_carried(catalogue)
-
-    def clean(text: str) -> str:
-        return mask_text(text).text if context.params.documents.mask else text
-
+    clean = masker(context)
     for row in table.rows(["item_id", "title", "genres", "creators"]):
         place = places.get(row["item_id"])
         if place is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from plmrec.recommenders.base import Contribution
+from plmrec.text.cleaning import shorten
 from plmrec.types import Passage, Reason
 
 _MAX_NAMED: Final = 2  # own items named in one sentence
@@ -135,7 +136,7 @@ def _from_text(item: ItemFacts, own: list[ItemFacts], passage: Passage | None) -
         return shared
     if passage is None:
         return Reason(kind="neighbours", text=f"Close to {_names(own)}", item_ids=item_ids)
-    quote = f"“{_cut(passage.text, _MAX_QUOTE)}”"
+    quote = f"“{shorten(passage.text, _MAX_QUOTE)}”"
     where = f"At {_clock(passage.start_s)} it says" if passage.start_s is not None else "It says"
     return Reason(
         kind="passage",
@@ -174,7 +175,7 @@ def _shared_tags(item: ItemFacts, own: list[ItemFacts]) -> Reason | None:
 
 
 def _names(own: Sequence[ItemFacts]) -> str:
-    return _listed([f"“{_cut(each.title, _MAX_TITLE)}”" for each in own])
+    return _listed([f"“{shorten(each.title, _MAX_TITLE)}”" for each in own])
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -185,20 +186,6 @@ def _listed(words: Sequence[str]) -> str:
         'a, b and c'
     """
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _cut(text: str, length: int) -> str:
-    """Shorten a text at a space; white space becomes single spaces.
-
-    Example:
-        >>> _cut("a long story", 7)
-        'a long…'
-    """
-    words = " ".join(text.split())
-    if len(words) <= length:
-        return words
-    head = words[:length]
-    return (head.rsplit(" ", 1)[0] if " " in head else head).rstrip(" ,;:.") + "…"
 
 
 def _clock(seconds: float) -> str:

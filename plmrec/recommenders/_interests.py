@@ -18,8 +18,9 @@ Three items, their cosines with the user, and the list of those above θ = 0.3, 
     [0.271, 0.277, 0.265]
     >>> round(float(np.linalg.norm(user)), 4), np.linalg.norm(items, axis=1).round(4).tolist()
     (0.5163, [0.5916, 0.6481, 0.5477])
-    >>> similarity = cosines(user, items)
-    >>> similarity.round(3).tolist()
+    >>> from plmrec.recommenders._centred_texts import unit_rows
+    >>> similarity = unit_rows(items) @ unit_rows(user[None])[0]
+    >>> [round(float(each), 3) for each in similarity]
     [0.887, 0.828, 0.937]
     >>> matching(similarity, 0.3)
     [2, 0, 1]
@@ -42,8 +43,6 @@ import numpy.typing as npt
 
 from plmrec.histories import Floats
 
-_SMALL = 1e-6
-
 
 def user_vector(weights: Floats, vectors: npt.NDArray[np.floating]) -> Floats:
     """The user as a sum of tags, ``u = Σ w·v``.
@@ -58,19 +57,6 @@ def user_vector(weights: Floats, vectors: npt.NDArray[np.floating]) -> Floats:
     return np.asarray(weights @ vectors, dtype=np.float64)
 
 
-def cosines(users: Floats, items: npt.NDArray[np.floating]) -> Floats:
-    """Cosine of every user with every item; 0 where either is (nearly) zero.
-
-    Args:
-        users: (d,) or (n_users, d).
-        items: (n_items, d).
-
-    Returns:
-        float64 (n_items,) or (n_users, n_items), in [-1, 1].
-    """
-    return np.asarray(_units(users) @ _units(items).T, dtype=np.float64)
-
-
 def matching(similarity: npt.NDArray[np.floating], threshold: float) -> list[int]:
     """Places of the items whose similarity is above a threshold, best first: {c : sim(u,c) > θ}.
 
@@ -80,8 +66,3 @@ def matching(similarity: npt.NDArray[np.floating], threshold: float) -> list[int
     """
     order = np.argsort(-similarity, kind="stable")
     return [int(place) for place in order if similarity[place] > threshold]
-
-
-def _units(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.where(norms > _SMALL, rows / np.maximum(norms, _SMALL), 0.0)

@@ -59,6 +59,20 @@ def clean_line(text: str) -> str:
     return " ".join(_until_stable(text, lambda part: " ".join(_clean_once(part).split())).split())
 
 
+def shorten(text: str, length: int) -> str:
+    """Shorten a text at a space, to at most ``length`` characters; white space becomes single.
+
+    Example:
+        >>> shorten("a long story", 7)
+        'a long…'
+    """
+    words = " ".join(text.split())
+    if len(words) <= length:
+        return words
+    head = words[:length]
+    return (head.rsplit(" ", 1)[0] if " " in head else head[:-1]).rstrip(" ,;:.") + "…"
+
+
 def clean_id(text: str) -> str:
     """Clean an id: Unicode NFC, no control characters, no space around it, ``12.0`` as ``12``.
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from plmrec.params import Section
+from plmrec.text.cleaning import shorten
 from plmrec.text.passages import thin_out
 from plmrec.types import FloatMatrix
 from plmrec.understanding._choice import centrality, choose
@@ -63,7 +64,7 @@ class CentralSentences:
         for some in found:
             is_long = len(some) > self._options.max_sentences
             chosen = self._choose(some, next(vectors)) if is_long else some
-            summaries.append(self._shorten(" ".join(chosen)) or None)
+            summaries.append(shorten(" ".join(chosen), self._options.max_chars) or None)
         return summaries
 
     def _sentences(self, text: str) -> list[str]:
@@ -80,13 +81,6 @@ class CentralSentences:
             worth, vectors, k=self._options.max_sentences, diversity=self._options.diversity
         )
         return [some[place] for place in sorted(chosen)]
-
-    def _shorten(self, text: str) -> str:
-        limit = self._options.max_chars
-        if len(text) <= limit:
-            return text
-        cut = text[: limit - 1]
-        return (cut[: cut.rfind(" ")] if " " in cut else cut) + "…"
 
 
 def _split(vectors: FloatMatrix, groups: list[list[str]]) -> list[FloatMatrix]:
