@@ -146,7 +146,8 @@ def _odd(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     lines = "".join(
-        f"<tr><td class=id>{escape(row['item_id'])}<td class=text>{escape(shorten(row['head'], _SHOWN))}"
+        f"<tr><td class=id>{escape(row['item_id'])}"
+        f"<td class=text>{escape(shorten(row['head'], _SHOWN))}"
         f"<td class=text>{escape('' if row['is_bare'] else shorten(row['text'], _SHOWN))}"
         f"<td>{row['n_words']:,}<td>{row['repetition']:.1f}<td>{escape(row['language'] or '')}"
         for row in rows
