@@ -83,7 +83,13 @@ def read_inputs(opened: TranscribeTables, shard: str, recognisers: Recognisers) 
     count by their digests, or by being missing: one that comes back is looked at again. An item
     with subtitles depends on the recogniser only if its row says that they were of no use.
     """
-    read, heard = _digests(opened, shard, recognisers)
+    return _inputs(opened, shard, *_digests(opened, shard, recognisers))
+
+
+def _inputs(
+    opened: TranscribeTables, shard: str, read: Mapping[str, str], heard: Mapping[str, str]
+) -> dict[str, str]:
+    """Of both digests of each item the one that its row depends on."""
     rows = opened.transcripts.read(shard, ["item_id", "status"]).to_pylist()
     in_spite = {row["item_id"] for row in rows if row["status"] != "subtitles"}
     return {key: heard[key] if key in in_spite else read[key] for key in read}
@@ -153,8 +159,8 @@ def transcribe_shard(
     """
     started = time.perf_counter()
     _forget_unreachable(opened, shard)
-    inputs = read_inputs(opened, shard, recognisers)
     read, heard = _digests(opened, shard, recognisers)
+    inputs = _inputs(opened, shard, read, heard)
 
     def compute(keys: Sequence[str]) -> list[dict[str, Any]]:
         work = ShardWork(
