@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from plmrec.app.bench import Reference, read_references
+from plmrec.app.bench_speech import Reference, read_references
 from plmrec.app.context import open_context
 from plmrec.digests import digest_json, shard_of
 from plmrec.errors import DataContractError

@@ -95,7 +95,7 @@ def check_models(context: Context, recognisers: Recognisers) -> None:
     params = context.params.speech
     if params.golden is None:
         return
-    from plmrec.app.bench import bench_speech, refs_digest
+    from plmrec.app.bench_speech import bench_speech, refs_digest
     from plmrec.app.releases import open_registry
 
     refs = context.settings.params.parent / params.golden  # an absolute path stays as it is

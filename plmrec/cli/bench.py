@@ -63,8 +63,8 @@ def speech(
     as_json: output.JsonOption = False,
 ) -> None:
     """Transcribe recordings whose words are known: error rates, speed, the cost of the pipeline."""
-    from plmrec.app.bench import bench_speech
     from plmrec.app.bench_shards import bench_shards
+    from plmrec.app.bench_speech import bench_speech
     from plmrec.platform.services import needed
     from plmrec.settings import load_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plmrec.app import transcribe as app
-from plmrec.app.bench import bench_speech
+from plmrec.app.bench_speech import bench_speech
 from plmrec.app.context import open_context
 from plmrec.app.releases import open_registry
 from plmrec.app.speech_models import SPEECH_MODEL

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from plmrec.app.context import Context, open_context
+from plmrec.app.shards import Progress, no_progress
 from plmrec.digests import digest_rows, digest_stream
 from plmrec.errors import DataContractError
 from plmrec.metrics.speech import speech_errors
@@ -24,8 +25,6 @@ from plmrec.speech._pauses import cut_at_pauses
 from plmrec.speech.base import SAMPLE_RATE_HZ, Span, SpeechRecogniser, Window
 from plmrec.stages.hearing import Medium, hear
 from plmrec.stages.recognisers import Recognisers
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def bench_speech(
     params: Params | None = None,
     compare: bool = True,
     keep: bool = False,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Transcribe recordings as the stage does and count the errors.
 

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from plmrec.app.bench import bench_speech
 from plmrec.app.bench_shards import bench_shards
+from plmrec.app.bench_speech import bench_speech
 from plmrec.errors import DataContractError
 from plmrec.params import Params, SpeechParams
 from tests.support.media import tone, wav
