@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from plmrec.app.html_parts import STYLE, interval, number, table
+from plmrec.app.html_parts import STYLE, table
+from plmrec.text.numbers import ends, interval, number
 
 _MORE_STYLE: Final = (
     "svg{max-width:100%;height:auto}.wide{overflow-x:auto}p{max-width:50em;line-height:1.4}"
@@ -107,7 +108,7 @@ def _versus(comparisons: Sequence[Result], result: Result) -> str:
             versus["model"],
             interval(versus["difference"], with_mean=True),
             number(versus["ratio"][0], 3),
-            " to ".join(number(end, 3) or "-" for end in versus["ratio"][1:]),
+            ends(versus["ratio"], 3),
             _p_value(versus["p"]),
             _p_value(versus["p_holm"]),
         )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from plmrec.app.html_parts import STYLE, interval, number, table
+from plmrec.app.html_parts import STYLE, table
+from plmrec.text.numbers import interval, number
 
 
 def evaluation_page(

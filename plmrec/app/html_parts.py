@@ -1,4 +1,4 @@
-"""Pieces that the HTML pages share: their style, tables and numbers."""
+"""Pieces that the HTML pages share: their style and tables."""
 
 from __future__ import annotations
 
@@ -22,16 +22,3 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
             for tag, cells in lines
         )
     )
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many digits after the point; empty for None."""
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def interval(values: Sequence[float | None] | None, *, with_mean: bool = False) -> str:
-    """An interval ``[mean, low, high]``; signed and with its mean if asked for."""
-    if values is None or any(value is None for value in values):
-        return ""
-    mean, low, high = values
-    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})" if with_mean else f"{low:.4f} to {high:.4f}"

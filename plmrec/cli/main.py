@@ -36,6 +36,10 @@ _COMMANDS: Final = (
     "profile",
     "quarantine",
     "bench",
+    "bench_speech",
+    "bench_quality",
+    "bench_pooling",
+    "bench_embed",
     "demo",
     "platform",
 )

@@ -8,6 +8,7 @@ import typer
 
 from plmrec.cli import output
 from plmrec.cli.main import app
+from plmrec.text.numbers import ends, number
 
 RequireGain = Annotated[
     bool,
@@ -53,20 +54,20 @@ def _print(result: dict[str, Any]) -> None:
         {
             "measure": each["measure"],
             "n": each["n"],
-            "before": _number(each["before"]),
-            "after": _number(each["after"]),
-            "difference": _number(each["difference"]),
-            "interval": f"{_number(each['low'])} to {_number(each['high'])}",
-            "p, Holm": _number(each["p_value"]),
+            "before": number(each["before"]),
+            "after": number(each["after"]),
+            "difference": number(each["difference"]),
+            "interval": ends((each["difference"], each["low"], each["high"])),
+            "p, Holm": number(each["p_value"]),
         }
         for each in result["changes"]
     ]
-    number = result["mlflow"]["version"]
+    version = result["mlflow"]["version"]
     again = "" if result["is_new"] else ", trained before"
     output.print_table(
         rows,
         ["measure", "n", "before", "after", "difference", "interval", "p, Holm"],
-        title=f"{result['encoder']}, version {number} of plmrec-encoder{again}",
+        title=f"{result['encoder']}, version {version} of plmrec-encoder{again}",
     )
     said = (
         "objective",
@@ -77,8 +78,12 @@ def _print(result: dict[str, Any]) -> None:
         "paired_items",
         "text_pairs",
     )
+    told = {name: result[name] for name in said if name in result}
     output.out.print(
-        "  ".join(f"{name}={_short(result[name])}" for name in said if name in result),
+        "  ".join(
+            f"{name}={number(value) if isinstance(value, float) else value}"
+            for name, value in told.items()
+        ),
         highlight=False,
     )
     if not result["adopted"]:
@@ -88,7 +93,7 @@ def _print(result: dict[str, Any]) -> None:
         )
         return
     output.out.print(
-        f"Better. See what it costs with `plmrec encoder upgrade {number} --plan`"
+        f"Better. See what it costs with `plmrec encoder upgrade {version} --plan`"
         ", upgrade without --plan, then put into params.yaml:",
         highlight=False,
     )
@@ -100,11 +105,3 @@ def as_yaml(value: dict[str, Any]) -> str:
     import yaml
 
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True)).rstrip()
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
