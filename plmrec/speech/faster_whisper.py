@@ -16,8 +16,8 @@ from pydantic import Field
 from plmrec.digests import digest_json
 from plmrec.errors import BackendUnavailableError, DataContractError
 from plmrec.model_files import file_hashes, find_folder, read_json
-from plmrec.params import Section
-from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Window, Word
+from plmrec.speech._whisper_family import WINDOW, WhisperOptions, is_credible, only_language
+from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Word
 from plmrec.types import Segment
 
 _REVISION: Final = 1  # raise it when the code below gives another text for the same sound
@@ -41,7 +41,7 @@ _SETTINGS: Final = (
 )
 
 
-class Options(Section):
+class Options(WhisperOptions):
     """Options of the backend ``faster_whisper``."""
 
     model: str = Field(
@@ -49,13 +49,6 @@ class Options(Section):
         min_length=1,
         description="a local folder or a hub name, converted for CTranslate2",
     )
-    revision: str | None = Field(
-        default=None, description="of a hub name: a commit, so that it cannot move"
-    )
-    language: str | None = Field(
-        default=None, description="code of the language spoken; unset: heard at an item's start"
-    )
-    batch_size: int = Field(default=8, ge=1, description="spans of up to 29 s at once")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = Field(
         default="default", description="float32, int8, float16 and so on; default: as saved"
@@ -63,19 +56,8 @@ class Options(Section):
     threads: int = Field(default=0, ge=0, description="on the CPU; 0: as OMP_NUM_THREADS says")
     beam_size: int = Field(default=1, ge=1, description="texts followed at once")
     temperature: float = Field(default=0.0, ge=0, le=1, description="0: the likeliest words")
-    no_repeat_ngram_size: int = Field(
-        default=0, ge=0, description="groups of so many tokens are not said twice; 0: any may"
-    )
     max_tokens: int = Field(default=224, ge=1, le=400, description="longest text of a span, tokens")
     words: bool = Field(default=True, description="time single words")
-    min_logprob: float = Field(
-        default=-1.0, le=0, description="windows with a lower mean log probability are dropped"
-    )
-    max_compression: float = Field(
-        default=2.4,
-        gt=1,
-        description="windows whose text zlib shrinks more are dropped: words repeated in a loop",
-    )
 
 
 class FasterWhisper:
@@ -87,7 +69,7 @@ class FasterWhisper:
 
     name = "faster_whisper"
     sample_rate_hz = SAMPLE_RATE_HZ
-    window = Window(max_s=29.0, min_s=20.0, long_pause_s=4.0)
+    window = WINDOW
     is_isolated = True
 
     def __init__(self, options: Options) -> None:
@@ -110,15 +92,12 @@ class FasterWhisper:
     def language(self) -> str | None:
         """See SpeechRecogniser: the one set, English for an English-only model, else None."""
         languages = read_json("faster_whisper", self._folder / "config.json", dict).get("lang_ids")
-        if languages is None or len(languages) > 1:
-            return self._options.language
-        if self._options.language not in {None, "en"}:
-            raise BackendUnavailableError(
-                f"faster_whisper: expected language en for the English-only model in "
-                f"{self._folder}, got {self._options.language!r}",
-                hint="Name a multilingual model",
-            )
-        return "en"
+        return only_language(
+            self._options.language,
+            is_english_only=languages is not None and len(languages) <= 1,
+            who="faster_whisper",
+            folder=self._folder,
+        )
 
     def spoken_language(self, span: Span, said: str | None) -> Spoken:
         """See SpeechRecogniser.spoken_language."""
@@ -179,8 +158,7 @@ class FasterWhisper:
         at_s = span.start_s
         for segment in segments:
             text = " ".join(segment.text.split())
-            is_loop = segment.compression_ratio > self._options.max_compression
-            if not text or is_loop or segment.avg_logprob < self._options.min_logprob:
+            if not is_credible(text, segment.avg_logprob, self._options):
                 continue
             shift_s = span.start_s - clip_start_s
             start_s = min(max(float(segment.start) + shift_s, at_s), span.end_s)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +22,8 @@ from plmrec.model_files import (
     load_weights,
     read_json,
 )
-from plmrec.params import Section
-from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Window, Word
+from plmrec.speech._whisper_family import WINDOW, WhisperOptions, is_credible, only_language
+from plmrec.speech.base import SAMPLE_RATE_HZ, Heard, Span, Spoken, Word
 from plmrec.types import Segment
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _REVISION: Final = 2  # raise it when the code below gives another text for the same sound
-_WINDOW_S: Final = 29.0  # Whisper hears 30 s at a time
-_MIN_SPAN_S: Final = 20.0  # a window costs the same, however little is in it
-_LONG_PAUSE_S: Final = 4.0
 _TIME_STEP_S: Final = 0.02  # what one time stamp token counts
 _IDENTITY: Final = (  # every file that can change a text
     *TRANSFORMERS_FILES,
@@ -55,19 +51,12 @@ _SETTINGS: Final = (
 )
 
 
-class Options(Section):
+class Options(WhisperOptions):
     """Options of the backend ``whisper``."""
 
     model: str = Field(
         default="openai/whisper-base", min_length=1, description="a local folder or a hub name"
     )
-    revision: str | None = Field(
-        default=None, description="of a hub name: a commit, so that it cannot move"
-    )
-    language: str | None = Field(
-        default=None, description="code of the language spoken; unset: heard at an item's start"
-    )
-    batch_size: int = Field(default=8, ge=1, description="windows of 30 s per forward pass")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     dtype: Literal[DtypeOption, "int8"] = Field(
         default="auto",
@@ -76,19 +65,8 @@ class Options(Section):
         "name it where machines differ; int8: linear layers quantised as they run, on the CPU",
     )
     num_beams: int = Field(default=1, ge=1, le=16, description="texts followed at once")
-    no_repeat_ngram_size: int = Field(
-        default=0, ge=0, description="groups of so many tokens are not said twice; 0: any may"
-    )
     words: bool = Field(
         default=False, description="time single words, by the model's attention to the sound"
-    )
-    min_logprob: float = Field(
-        default=-1.0, le=0, description="windows with a lower mean log probability are dropped"
-    )
-    max_compression: float = Field(
-        default=2.4,
-        gt=1,
-        description="windows whose text zlib shrinks more are dropped: words repeated in a loop",
     )
 
 
@@ -111,7 +89,7 @@ class Whisper:
 
     name = "whisper"
     sample_rate_hz = SAMPLE_RATE_HZ
-    window = Window(max_s=_WINDOW_S, min_s=_MIN_SPAN_S, long_pause_s=_LONG_PAUSE_S)
+    window = WINDOW
     is_isolated = True
 
     def __init__(self, options: Options) -> None:
@@ -149,16 +127,12 @@ class Whisper:
     def language(self) -> str | None:
         """See SpeechRecogniser: the one set, English for an English-only model, else None."""
         config = read_json("whisper", self._folder / "generation_config.json", dict)
-        is_multilingual = config.get("is_multilingual")
-        if is_multilingual is not False:
-            return self._options.language
-        if self._options.language not in {None, "en"}:
-            raise BackendUnavailableError(
-                f"whisper: expected language en for the English-only model in {self._folder}, "
-                f"got {self._options.language!r}",
-                hint="Name a multilingual model",
-            )
-        return "en"
+        return only_language(
+            self._options.language,
+            is_english_only=config.get("is_multilingual") is False,
+            who="whisper",
+            folder=self._folder,
+        )
 
     def spoken_language(self, span: Span, said: str | None) -> Spoken:
         """See SpeechRecogniser.spoken_language; the probability is among the model's languages."""
@@ -246,11 +220,7 @@ class Whisper:
         return tokens, scores.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
     def _is_credible(self, heard: _Heard) -> bool:
-        text = self._text(heard.tokens).encode()
-        if not text.strip():
-            return False
-        is_loop = len(text) / len(zlib.compress(text)) > self._options.max_compression
-        return not is_loop and _mean(heard.logprobs) >= self._options.min_logprob
+        return is_credible(self._text(heard.tokens), _mean(heard.logprobs), self._options)
 
     def _place(self, span: Span, heard: _Heard) -> Heard:
         """Cut the tokens of a span at their time stamps, and move them to where it lies."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from plmrec.errors import MissingStageError
+from plmrec.metrics.speech import zlib_ratio
 from plmrec.stages.content_vectors import Contents, read_contents
 from plmrec.stages.taxonomy import body
 from plmrec.stores.workspace import ShardedTable
@@ -121,8 +121,6 @@ def _row(
 ) -> dict[str, Any]:
     head, _, _ = document["text"].partition("\n\n")
     text = body(document["text"])
-    start = text[:_READ].encode("utf-8", "surrogatepass")
-    shrunk = len(start) / len(zlib.compress(start)) if start else 0.0
     wanted = ("item_id", "language", "language_confidence", "summary", "topic_id", "topic",
               "topic_score", "sentiment", "comments_sentiment", "n_comments")  # fmt: skip
     return {
@@ -135,7 +133,7 @@ def _row(
         "is_bare": text == head,
         "n_chars": document["n_chars"],
         "n_words": 0 if text == head else len(text.split()),
-        "repetition": round(shrunk, 2),
+        "repetition": round(zlib_ratio(text[:_READ]), 2),
         "nearest": round(likeness or 0.0, 4),
         "keywords": [keyword["text"] for keyword in meaning["keywords"] or ()],
         "tags": [

@@ -66,6 +66,19 @@ def test_what_looks_made_up_is_dropped(model):
     assert build(model, min_logprob=-0.01).recognise(SPANS[:1], ["en"])[0].segments == ()
 
 
+def test_an_english_only_model_says_so_and_refuses_another_language(tmp_path):
+    for name, content in (("model.bin", ""), ("tokenizer.json", "{}"), ("config.json", "{}")):
+        (tmp_path / name).write_text(content)
+    assert build(tmp_path).language is None
+    (tmp_path / "config.json").write_text('{"lang_ids": [50259]}')
+    assert build(tmp_path).language == "en"
+    with pytest.raises(BackendUnavailableError, match="expected language en"):
+        _ = build(tmp_path, language="de").language
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(BackendUnavailableError, match="expected a JSON dict"):
+        _ = build(tmp_path).language
+
+
 def test_what_changes_a_text_changes_the_version_and_nothing_else_does(model):
     version = build(model).version
     assert build(model, batch_size=2, device="cpu", threads=1).version == version
