@@ -1,80 +1,29 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from plmrec.backends import build_backend
 from plmrec.params import SpeechParams
-from plmrec.quality.base import Verdict
 from plmrec.speech.base import Window
 from plmrec.stages import transcribe as stage
 from plmrec.stages.hearers import LocalHearer
-from plmrec.stages.recognisers import Choice, Recognisers
 from plmrec.stages.transcript_files import subtitles_name
 from plmrec.stores.quarantine import Quarantine
 from plmrec.stores.workspace import Workspace
 from plmrec.text.subtitles import parse_subtitles
 from tests.support.catalogue import N_SHARDS, write_items
 from tests.support.media import bursts, tone, wav
-
-PARAMS = SpeechParams(backend="scripted")
-SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n"
-FILES = {"a.wav": wav(tone(2)), "b.wav": wav(tone(7)), "c.srt": SRT, "empty.wav": b""}
-ITEMS = [
-    {"item_id": "a", "media": "a.wav"},
-    {"item_id": "b/'; --", "media": "b.wav"},
-    {"item_id": "c", "subtitles": "c.srt", "media": "a.wav"},
-    {"item_id": "d", "media": "empty.wav"},
-    {"item_id": "e"},
-    {"item_id": "f", "subtitles": "empty.wav", "media": "a.wav"},
-]
-
-
-class Counting:
-    """Says what the scripted recogniser says, counts what it hears, breaks off when told to."""
-
-    name, language, sample_rate_hz = "counting", None, 16_000
-    batch_size, is_isolated = 1, False
-
-    def __init__(
-        self, *, version: str = "1", fail_at: int | None = None, window: Window | None = None
-    ) -> None:
-        self.version = version
-        self.heard: list[tuple[float, float]] = []  # spans, seconds
-        self.window = window or Window(max_s=60.0, hears_all=True)
-        self._fail_at = fail_at
-        self._inner = build_backend("speech", "scripted", {})
-
-    @property
-    def n_spans(self) -> int:
-        return len(self.heard)
-
-    def spoken_language(self, span, said):
-        return self._inner.spoken_language(span, said)
-
-    def recognise(self, spans, languages):
-        for span in spans:
-            if len(self.heard) + 1 == self._fail_at:
-                raise KeyboardInterrupt
-            self.heard.append((span.start_s, span.end_s))
-        return self._inner.recognise(spans, languages)
-
-
-class Judge:
-    """Refuses transcripts that a test names by their number of words per second."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def judge(self, rows, limits):
-        self.asked.append(len(rows))
-        return [
-            Verdict(row=number, reason="speech_too_fast", detail="words_per_s: expected less")
-            for number, row in enumerate(rows)
-            if row["words_per_s"] > limits.max_words_per_s
-        ]
+from tests.support.transcribing import (
+    FILES,
+    ITEMS,
+    SRT,
+    Counting,
+    Judge,
+    recognisers_of,
+    rows,
+    run,
+    total,
+)
 
 
 @pytest.fixture
@@ -82,46 +31,6 @@ def workspace(tmp_path) -> Workspace:
     workspace = Workspace(str(tmp_path / "workspace"))
     write_items(workspace, ITEMS, files=FILES)
     return workspace
-
-
-def recognisers_of(*recognisers, params=PARAMS, safer=None) -> Recognisers:
-    """Recognisers as they are, one for each entry of the params."""
-    choices = []
-    for number, recogniser in enumerate(recognisers):
-        entry = params if number == 0 else params.overrides[number - 1]
-        choice = Choice(number=number, params=entry)
-        choice.__dict__["first"] = recogniser
-        choice.__dict__["safer"] = safer
-        choices.append(choice)
-    return Recognisers(params=params, choices=choices)
-
-
-def run(workspace: Workspace, recogniser=None, params=PARAMS, **more) -> list[dict]:
-    """Transcribe all shards, and tidy up."""
-    chosen = more.pop("chosen", None)
-    chosen = chosen or recognisers_of(recogniser or Counting(), params=params)
-    opened = stage.open_tables(workspace, n_shards=N_SHARDS)
-    reports = [
-        stage.transcribe_shard(
-            opened,
-            shard,
-            recognisers=chosen,
-            hearer=LocalHearer(workspace, chosen),
-            judge=more.get("judge") or Judge(),
-        ).as_dict()
-        for shard in opened.transcripts.shards
-    ]
-    stage.tidy(opened)
-    return reports
-
-
-def rows(workspace: Workspace) -> dict[str, dict]:
-    opened = stage.open_tables(workspace, n_shards=N_SHARDS)
-    return {row["item_id"]: row for row in opened.transcripts.rows()}
-
-
-def total(reports: list[dict], key: str) -> int:
-    return sum(report[key] for report in reports)
 
 
 def vtt(workspace: Workspace) -> set[str]:
@@ -335,66 +244,6 @@ class TestLongMedia:
         other = Counting(window=self.WINDOW, version="2")
         run(workspace, other, self.PARAMS)
         assert other.n_spans == 15
-
-
-class TestQuality:
-    STRICT = SpeechParams(
-        backend="scripted", quality={"min_words": 1, "max_words_per_s": 0.5}, safer_options={"a": 1}
-    )
-
-    def test_what_was_heard_is_measured_and_accepted_or_not_judged(self, workspace):
-        params = SpeechParams(backend="scripted", quality={"min_words": 5})
-        run(workspace, params=params)
-        found = rows(workspace)
-        long, short = found["b/'; --"], found["a"]
-        assert (long["verdict"], short["verdict"]) == ("accepted", "unjudged")
-        assert long["confidence"] == 0.5
-        assert long["words_per_s"] == pytest.approx(1.0)
-        assert long["repetition"] == pytest.approx(0.75)  # of four groups one is new
-        assert long["speech_s"] == long["media_s"] == pytest.approx(7.0)
-        assert len(long["measures"]) == len(long["segments"])
-        assert [word["text"] for word in long["words"]] == long["segments"][0]["text"].split()
-        assert found["c"]["verdict"] is found["c"]["confidence"] is found["d"]["n_tries"] is None
-
-    def test_what_is_not_good_enough_is_heard_again_and_then_refused(self, workspace):
-        safer, judge = Counting(version="safer"), Judge()
-        chosen = recognisers_of(Counting(), params=self.STRICT, safer=safer)
-        reports = run(workspace, chosen=chosen, judge=judge)
-        assert safer.n_spans == 3  # a, b and f
-        found = rows(workspace)
-        assert {key for key, row in found.items() if row["status"] == "refused"} == {
-            "a", "b/'; --", "d", "f",
-        }  # fmt: skip
-        assert (found["a"]["verdict"], found["a"]["n_tries"]) == ("refused", 2)
-        assert found["a"]["segments"] == []
-        assert total(reports, "quarantined") == 4
-        assert total(reports, "tried_again") == 3
-        listed = {(each.key, each.reason) for each in Quarantine(workspace).list()}
-        assert ("a", "speech_too_fast") in listed
-        assert max(judge.asked) <= 3
-        assert len(judge.asked) <= 2 * N_SHARDS  # for each shard, and once more for second tries
-
-    def test_a_second_try_that_is_good_enough_is_taken(self, workspace):
-        class Terse(Counting):
-            def recognise(self, spans, languages):
-                found = super().recognise(spans, languages)
-                return [
-                    heard._replace(
-                        segments=tuple(replace(each, text="talk") for each in heard.segments)
-                    )
-                    for heard in found
-                ]
-
-        safer = Terse(version="safer")
-        run(workspace, chosen=recognisers_of(Counting(), params=self.STRICT, safer=safer))
-        row = rows(workspace)["b/'; --"]
-        assert (row["status"], row["verdict"], row["n_tries"]) == ("speech", "accepted", 2)
-        assert row["backend"] == "counting@safer"
-
-    def test_other_limits_recompute_what_was_heard_alone(self, workspace):
-        run(workspace)
-        other = SpeechParams(backend="scripted", quality={"min_words": 10})
-        assert total(run(workspace, params=other), "computed") == 4  # not "c" and "e"
 
 
 def test_overrides_choose_by_language_and_kind_and_recompute_those_items_alone(workspace):
