@@ -17,7 +17,7 @@ from plmrec.backends import build_backend
 from plmrec.devices import processor_features
 from plmrec.encoders.transformer import TransformerEncoder
 from plmrec.errors import DataContractError, ParamsError
-from plmrec.model_files import quiet_transformers
+from plmrec.model_files import LOCAL_ONLY, SAFE_WEIGHTS, quiet_transformers
 from plmrec.params import Params, load_params
 from plmrec.settings import Settings, load_settings
 from plmrec.stages.peak_memory import peak_megabytes
@@ -175,7 +175,12 @@ def _default_side(encoder: TransformerEncoder) -> Encode:
     from sentence_transformers import SentenceTransformer
 
     quiet_transformers()
-    model = SentenceTransformer(str(encoder.folder), device=str(encoder.device))
+    model = SentenceTransformer(
+        str(encoder.folder),
+        device=str(encoder.device),
+        **LOCAL_ONLY,
+        model_kwargs=dict(SAFE_WEIGHTS),
+    )
     model.max_seq_length = encoder.length_limit
 
     def encode(texts: Sequence[str]) -> FloatMatrix:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from plmrec.devices import choose_device
 from plmrec.encoders._model_folder import POOLING_MODES, ModelFolder, find_model
 from plmrec.encoders._pooling import Pooling
 from plmrec.errors import BackendUnavailableError, ParamsError
@@ -141,8 +142,6 @@ def arguments(schedule: Schedule, *, n_rows: int, folder: Path) -> dict[str, Any
         n_rows: Texts or pairs to learn from.
         folder: For checkpoints, ten in the course of a training, of which the last is kept.
     """
-    import torch
-
     n_steps = schedule.n_steps(n_rows)
     return {
         "output_dir": str(folder),
@@ -159,7 +158,7 @@ def arguments(schedule: Schedule, *, n_rows: int, folder: Path) -> dict[str, Any
         "logging_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": choose_device("auto") == "cpu",
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": False,
     }
