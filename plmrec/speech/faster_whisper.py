@@ -78,12 +78,14 @@ class FasterWhisper:
 
     @cached_property
     def version(self) -> str:
-        """Name of the model, and digest of library, files and settings that change a text."""
+        """Name of the model, and digest of library, files, settings and number formats."""
         options = self._options
         identity = {
             "revision": _REVISION,
             "libraries": [metadata.version(name) for name in ("faster-whisper", "ctranslate2")],
             "settings": {name: getattr(options, name) for name in _SETTINGS},
+            # The library falls back to another type where the machine lacks the one asked for.
+            "computes": _compute_types(options.device),
             "files": file_hashes(self._folder, _FILES),
         }
         return f"{Path(options.model).name or 'model'}-{digest_json(identity)[:12]}"
@@ -215,6 +217,15 @@ class FasterWhisper:
         from faster_whisper import BatchedInferencePipeline
 
         return BatchedInferencePipeline(self._model)
+
+
+def _compute_types(device: str) -> list[str]:
+    """Number formats that the library computes with on this machine's device."""
+    import ctranslate2
+
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    return sorted(ctranslate2.get_supported_compute_types(device))
 
 
 def _patiently(segments: Iterable[Any], span: Span) -> Iterator[Any]:

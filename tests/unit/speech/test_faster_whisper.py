@@ -79,11 +79,13 @@ def test_an_english_only_model_says_so_and_refuses_another_language(tmp_path):
         _ = build(tmp_path).language
 
 
-def test_what_changes_a_text_changes_the_version_and_nothing_else_does(model):
+def test_what_changes_a_text_changes_the_version_and_nothing_else_does(model, monkeypatch):
     version = build(model).version
     assert build(model, batch_size=2, device="cpu", threads=1).version == version
     assert build(model, beam_size=2).version != version
     assert build(model, compute_type="int8").version != version
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda _device: {"float32"})
+    assert build(model).version != version  # another machine
 
 
 def test_int8_weights_hear_something(model):
