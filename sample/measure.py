@@ -1,7 +1,8 @@
-"""Measures the sample: `python sample/measure.py baselines` and `python sample/measure.py speech`.
+"""Measures the sample: `python sample/measure.py baselines`, `speech`, `voices` or `comments`.
 
 Baselines: one cut in time (the last 20 % of the interactions is the test), full ranking of all
-items that are published and not yet seen. Speech: word error rate of PocketSphinx.
+items that are published and not yet seen. Speech: word error rate of PocketSphinx. Comments: how
+often plmrec's default judge of sentiment takes them as they were meant.
 """
 
 from __future__ import annotations
@@ -27,9 +28,14 @@ VOICES += [("festival", "ked_diphone"), ("espeak-ng", "en-us")]
 def main() -> None:
     """Print the table that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("baselines", "speech", "voices"))
+    parser.add_argument("what", choices=("baselines", "speech", "voices", "comments"))
     what = parser.parse_args().what
-    {"baselines": print_baselines, "speech": print_speech, "voices": print_voices}[what]()
+    {
+        "baselines": print_baselines,
+        "speech": print_speech,
+        "voices": print_voices,
+        "comments": print_comments,
+    }[what]()
 
 
 # ---- recommendations
@@ -142,6 +148,24 @@ def encode(texts: list[str]) -> np.ndarray:
     mask = batch["attention_mask"].unsqueeze(-1)
     mean = (hidden * mask).sum(1) / mask.sum(1)
     return torch.nn.functional.normalize(mean, dim=1).numpy()
+
+
+def print_comments() -> None:
+    """Print how many friendly comments, and how many grumbles, count as praise and as blame."""
+    from simulate import GRUMBLES
+
+    from plmrec.app.comments import comment_judge
+    from plmrec.app.context import open_context
+    from plmrec.params import Params
+
+    context = open_context(params=Params())
+    with (HERE / "interactions.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["value"] for row in csv.DictReader(file) if row["event"] == "comment"]
+    scores, least = comment_judge(context)(texts), context.params.feedback.min_sentiment
+    for name, is_grumble in (("friendly", False), ("grumble", True)):
+        mine = scores[np.array([(text in GRUMBLES) is is_grumble for text in texts])]
+        praise, blame = int((mine >= least).sum()), int((mine <= -least).sum())
+        print(f"{name:9}{len(mine):5} comments {praise:5} praise {blame:5} blame")
 
 
 # ---- speech
