@@ -15,6 +15,7 @@ from plmrec.platform import mlflow_store, postgres
 from plmrec.platform.folder import PlatformFolder
 from plmrec.platform.services import postgres_needed
 from plmrec.settings import Settings
+from plmrec.stores.database import Pool, open_database
 
 _SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -52,6 +53,13 @@ def database_dsn(database_server: str) -> Iterator[str]:
     """URL of a fresh, empty database."""
     with _fresh_database(database_server, template="template1") as url:
         yield url
+
+
+@pytest.fixture
+def pool(database_dsn: str) -> Iterator[Pool]:
+    """Connections to a fresh database with plmrec's tables."""
+    with open_database(database_dsn, max_size=8) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from plmrec.digests import digest_json, shard_of
+from plmrec.params import IndexParams
+from plmrec.stages.index_rows import open_sources
+from plmrec.stages.refresh import refresh_index
 from plmrec.stores import tables
 from plmrec.stores.database import Pool
 from plmrec.stores.releases import Release, ReleaseStore
@@ -117,6 +120,34 @@ def crown(pool: Pool, version: int, *, fingerprint: str = FINGERPRINT) -> Releas
     )
     store.crown(version, {"verdict": "promote"})
     return store.get(version)
+
+
+def refresh(
+    pool: Pool,
+    embedded: Embedded,
+    *,
+    index: IndexParams | None = None,
+    release: Release | None = None,
+) -> dict:
+    """Refresh the index for a release, the champion by default; the stage's report."""
+    release = release or ReleaseStore(pool).in_state("champion")
+    sources = open_sources(
+        embedded.workspace,
+        n_shards=embedded.n_shards,
+        fingerprint=release.encoder_fingerprint,
+        dataset_digest="da7a.dir",
+    )
+    report = refresh_index(
+        pool=pool, release=release, sources=sources, index=index or IndexParams(), seed=7
+    )
+    return report.as_dict()
+
+
+def refresh_changed(pool: Pool, embedded: Embedded, **options) -> dict:
+    """Refresh once an item was changed."""
+    embedded.reword(0)
+    embedded.write()
+    return refresh(pool, embedded, **options)
 
 
 def _item(number: int) -> dict:
