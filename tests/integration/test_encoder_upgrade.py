@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from plmrec.app.context import database_url, open_context
 from plmrec.app.embed import load_encoder
@@ -22,7 +21,6 @@ from plmrec.params import EncoderParams, Params
 from plmrec.stages import refresh as refresh_stage
 from plmrec.stores.database import open_database
 from plmrec.stores.generations import live_pointer
-from tests.support.tiny import WEIGHTLESS_PARAMS, write_tiny_dataset
 
 pytestmark = pytest.mark.integration
 
@@ -34,37 +32,19 @@ class Killed(BaseException):
     """The process dies here."""
 
 
-@pytest.fixture(scope="module")
-def params() -> Params:
-    values = yaml.safe_load(WEIGHTLESS_PARAMS)
-    values["training"]["tune"] = False
-    values["policy"] = {"min_gain": -1.0, "max_slice_loss": 1.0, "must_beat": []}
-    return Params.model_validate(values)
-
-
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory, params) -> Path:
-    """A workspace with an embedded tiny dataset, to copy from."""
-    from plmrec.app.embed import embed
-    from plmrec.app.transcribe import transcribe
-    from plmrec.app.validate import validate
-    from plmrec.settings import Settings
-
-    folder = tmp_path_factory.mktemp("embedded")
-    where = {"settings": Settings(workspace=str(folder / "workspace")), "params": params}
-    validate(str(write_tiny_dataset(folder / "dataset")), **where)
-    transcribe(**where)
-    embed(**where)
-    return folder / "workspace"
+@pytest.fixture
+def params(untuned) -> Params:
+    policy = {"min_gain": -1.0, "max_slice_loss": 1.0, "must_beat": []}
+    return Params.model_validate(untuned.model_dump() | {"policy": policy})
 
 
 @pytest.fixture
-def where(service_settings, embedded, params):
+def where(service_settings, embedded_tiny, params):
     """Keyword arguments of every app function, with a promoted release and a live generation."""
     from plmrec.app.evaluate import evaluate
     from plmrec.app.train import train
 
-    shutil.copytree(embedded, service_settings.workspace)
+    shutil.copytree(embedded_tiny, service_settings.workspace)
     found = {"settings": service_settings, "params": params}
     train(**found)
     evaluate(**found)

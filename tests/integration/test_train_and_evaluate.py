@@ -1,4 +1,4 @@
-"""From vectors to lists: a release is trained, judged, promoted, served, and answers."""
+"""From vectors to releases: one is trained, judged, promoted, with the taxonomy it knows."""
 
 from __future__ import annotations
 
@@ -6,71 +6,31 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow.csv
-import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from plmrec.app.answers import recommend, recommend_all
+from plmrec.app.answers import recommend
 from plmrec.app.context import open_context
 from plmrec.app.evaluate import evaluate, promote
 from plmrec.app.inputs import read_inputs
-from plmrec.app.releases import list_releases, release_folder
+from plmrec.app.releases import list_releases
 from plmrec.app.train import should_train, train
 from plmrec.app.training_data import load_catalogue
-from plmrec.errors import DataContractError, MissingStageError, ParamsError
+from plmrec.errors import DataContractError, MissingStageError
 from plmrec.params import Params
 from plmrec.stores.database import open_database
-from plmrec.stores.releases import ReleaseStore
 from plmrec.stores.tables import meanings_table
 from plmrec.stores.taxonomies import save_taxonomy
 from plmrec.tags import Tag, Taxonomy
 from tests.support.tagged import fill
-from tests.support.tiny import WEIGHTLESS_PARAMS, write_tiny_dataset
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(scope="module")
-def params() -> Params:
-    values = yaml.safe_load(WEIGHTLESS_PARAMS)
-    values["training"]["tune"] = False  # what is tuned is not the subject here
-    return Params.model_validate(values)
-
-
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory, params) -> Path:
-    """A workspace with an embedded tiny dataset, to copy from."""
-    from plmrec.app.embed import embed
-    from plmrec.app.transcribe import transcribe
-    from plmrec.app.validate import validate
-    from plmrec.settings import Settings
-
-    folder = tmp_path_factory.mktemp("embedded")
-    dataset = write_tiny_dataset(folder / "dataset")
-    settings = Settings(workspace=str(folder / "workspace"))
-    validate(str(dataset), settings=settings, params=params)
-    transcribe(settings=settings, params=params)
-    embed(settings=settings, params=params)
-    return folder / "workspace"
-
-
 @pytest.fixture
-def where(service_settings, embedded, params):
+def where(service_settings, embedded_tiny, untuned):
     """Keyword arguments of every app function."""
-    shutil.copytree(embedded, service_settings.workspace)
-    return {"settings": service_settings, "params": params}
-
-
-@pytest.fixture
-def live(where):
-    """The same, with a promoted release and a live generation."""
-    from plmrec.app.refresh import refresh
-
-    train(**where)
-    evaluate(**where)
-    refresh(**where)
-    return where
+    shutil.copytree(embedded_tiny, service_settings.workspace)
+    return {"settings": service_settings, "params": untuned}
 
 
 def registry_of(where, model="plmrec"):
@@ -158,9 +118,9 @@ class TestTrain:
         for path in files:
             assert b'"u1"' not in path.read_bytes(), path
 
-    def test_without_vectors_it_names_the_stage_to_run(self, service_settings, params):
+    def test_without_vectors_it_names_the_stage_to_run(self, service_settings, untuned):
         with pytest.raises(MissingStageError, match=r"manifest\.json"):
-            train(settings=service_settings, params=params)
+            train(settings=service_settings, params=untuned)
 
 
 class TestEvaluate:
@@ -239,105 +199,6 @@ class TestEvaluate:
     def test_an_unknown_release_is_refused(self, where):
         with pytest.raises(DataContractError, match="version 12"):
             promote(12, **where)
-
-
-class TestServed:
-    def test_the_champion_alias_answers_as_the_library_does(self, live):
-        import mlflow
-        import pandas as pd
-
-        from plmrec.recommend.release import unpack_release
-        from plmrec.recommend.served import answer_histories
-        from plmrec.stores.state_folder import read_state
-
-        uri = live["settings"].mlflow_tracking_uri
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
-        model = mlflow.pyfunc.load_model("models:/plmrec@champion")
-        histories = [["i0", "i3", "i6"], [], ["unknown"], ["i1"]]
-        served = model.predict(pd.DataFrame({"history": histories}), params={"k": 4})
-
-        context = open_context(**live)
-        with open_database(live["settings"].database_url.get_secret_value()) as pool:
-            release = ReleaseStore(pool).in_state("champion")
-        arrays, values = read_state(release_folder(context, release))
-        expected = answer_histories(unpack_release(arrays, values, version=""), histories, k=4)
-        assert served["item_ids"].tolist() == expected["item_ids"].tolist()
-        np.testing.assert_array_equal(np.stack(served["scores"]), np.stack(expected["scores"]))
-        assert served["source"].tolist()[1:3] == ["recent_popularity"] * 2
-        assert not {"i0", "i3", "i6"} & set(served["item_ids"][0])
-
-
-class TestRecommend:
-    def test_a_known_user_gets_exactly_k_unseen_items_of_their_taste_with_reasons(self, live):
-        found = recommend("u0", 10, **live)
-        assert [each["rank"] for each in found] == list(range(1, 11))
-        assert len({each["item_id"] for each in found}) == 10
-        seen = seen_by("u0", live)
-        assert seen
-        assert not seen & {each["item_id"] for each in found}
-        assert all(each["reason"]["text"] for each in found)
-        assert found[0]["reason"]["kind"] in {"tags", "neighbours", "passage"}
-        assert set(found[0]["reason"]["item_ids"]) <= seen
-        # u0 likes whales: every third item
-        assert {int(each["item_id"][1:]) % 3 for each in found[:3]} == {0}
-        assert len(recommend("u0", 500, **live)) == 30 - len(seen)
-
-    def test_unknown_users_get_recent_popularity_labelled_so(self, live):
-        for user in ("nobody", "", "'; DROP TABLE release; --", "\ud800"):
-            found = recommend(user, 3, **live)
-            assert len(found) == 3
-            assert {each["source"] for each in found} == {"recent_popularity"}
-            assert {each["reason"]["kind"] for each in found} == {"popular"}
-        assert len(recommend("nobody", 500, **live)) == 30
-
-    def test_a_lost_cache_is_fetched_from_mlflow_and_a_changed_one_refused(self, live):
-        before = recommend("u0", 5, **live)
-        cache = Path(live["settings"].workspace) / "releases" / "1"
-        shutil.rmtree(cache)
-        assert recommend("u0", 5, **live) == before
-        (cache / "model.json").write_text("{}")
-        assert recommend("u0", 5, **live) == before
-        root = Path(live["settings"].workspace) / "mlflow" / "artifacts"
-        for path in root.rglob("artifacts/state/model.json"):
-            path.write_text("{}")
-        (cache / "model.json").write_text("{}")
-        with pytest.raises(DataContractError, match="expected state"):
-            recommend("u0", 5, **live)
-
-    def test_without_a_live_generation_it_names_the_stage_to_run(self, where):
-        with pytest.raises(MissingStageError, match="plmrec refresh"):
-            recommend("u0", 3, **where)
-
-
-class TestRecommendAll:
-    def test_the_file_holds_every_users_list_as_recommend_gives_it(self, live, tmp_path):
-        alone = {user: recommend(user, 4, **live) for user in ("u0", "u17")}
-        for suffix, read in ((".csv", pyarrow.csv.read_csv), (".parquet", pq.read_table)):
-            file = tmp_path / f"lists{suffix}"
-            summary = recommend_all(4, file, **live)
-            rows = read(file).to_pylist()
-            assert (summary["users"], summary["rows"], len(rows)) == (40, 160, 160)
-            assert list(rows[0]) == ["user_id", "rank", "item_id", "score", "source", "release"]
-            for user, expected in alone.items():
-                mine = [row for row in rows if row["user_id"] == user]
-                assert [(row["rank"], row["item_id"], row["source"]) for row in mine] == [
-                    (each["rank"], each["item_id"], each["source"]) for each in expected
-                ]
-        assert not list(tmp_path.glob(".*tmp"))
-
-    def test_another_suffix_is_refused_before_anything_is_computed(self, where, tmp_path):
-        with pytest.raises(ParamsError, match=r"\.csv or \.parquet"):
-            recommend_all(4, tmp_path / "lists.xlsx", **where)
-
-
-def seen_by(user, where):
-    from plmrec.app.training_data import load_catalogue, load_history
-
-    context = open_context(**where)
-    catalogue = load_catalogue(context, context.workspace.list("embeddings")[0])
-    history = load_history(context, catalogue, user)
-    return {catalogue.item_ids[place] for place in history.items}
 
 
 class TestTaxonomy:
