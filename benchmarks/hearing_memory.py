@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from plmrec.app.bench_speech import read_references
 from plmrec.params import SpeechParams
 from plmrec.speech._media import open_sound
 from plmrec.speech.base import SAMPLE_RATE_HZ
@@ -51,6 +50,8 @@ def write_long(path: Path, pcm: bytes, hours: float) -> None:
 
 def main() -> None:
     """Hear and print a row for the short recordings, and one for the long one."""
+    from plmrec.app.bench_speech import read_references
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--refs", type=Path, default=Path("sample/spoken.tsv"))
